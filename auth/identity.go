@@ -1,0 +1,28 @@
+// Package auth knows who may do what: the identities that devices prove, the
+// credentials that log in to them, what is trusted, and the managers with
+// their access rules. It knows no sockets.
+package auth
+
+import "golang.org/x/crypto/ssh"
+
+// Identity is what a device proved in the handshake. It is comparable, and two
+// identities are equal when they are the same key.
+type Identity struct {
+	// Type is the SSH key type, for example "ssh-ed25519".
+	Type string
+	// Fingerprint is "SHA256:" and the unpadded base64 of the SHA-256 digest,
+	// as ssh-keygen -l prints it.
+	Fingerprint string
+}
+
+// SSHIdentity returns the identity that is the given host key.
+func SSHIdentity(key ssh.PublicKey) Identity {
+	return Identity{Type: key.Type(), Fingerprint: ssh.FingerprintSHA256(key)}
+}
+
+// String returns the fingerprint: it names the key without its type, as the
+// tools that operators compare it with do.
+func (i Identity) String() string { return i.Fingerprint }
+
+// IsZero reports whether nothing was proved.
+func (i Identity) IsZero() bool { return i.Fingerprint == "" }

@@ -1,0 +1,66 @@
+package auth
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Trust says what becomes of a device whose identity nobody has vouched for.
+type Trust uint8
+
+const (
+	// TrustApprove rejects it and lists it as pending: an operator approves it.
+	TrustApprove Trust = iota
+	// TrustPinned rejects it.
+	TrustPinned
+	// TrustFirstUse accepts and pins it. RFC 8071 C5 and C7 forbid that.
+	TrustFirstUse
+)
+
+func (t Trust) String() string { return [...]string{"approve", "pinned", "first-use"}[t] }
+
+// Device is an identity that was approved, or pinned on first use, and the
+// name that it has since then.
+type Device struct {
+	Name     string
+	Identity Identity
+	// User names the user entry to log in with; empty means the callhome-users.
+	User string
+	// FirstUse says that nobody approved it: it was pinned when it first called.
+	FirstUse bool
+	// Since is when it was approved or pinned.
+	Since time.Time
+}
+
+// Pending is an unknown identity that called and waits for approval.
+type Pending struct {
+	Identity Identity
+	// Address is where it last called from.
+	Address netip.Addr
+	// Name is the session entry's name where the address tells which entry it
+	// wants to be; otherwise empty.
+	Name        string
+	First, Last time.Time
+	Calls       int
+}
+
+// ErrNameTaken is returned when a name already belongs to another identity.
+var ErrNameTaken = errors.New("the name belongs to another device")
+
+// Memory is what must be remembered about identities for longer than the
+// process lives. Its methods may be called concurrently and may block on a
+// disk for some milliseconds, never on the network.
+type Memory interface {
+	// Approved returns the device that has this identity.
+	Approved(Identity) (Device, bool)
+	// Named returns the identities that are approved under this name: one, or
+	// more during a key rollover, or none.
+	Named(name string) []Device
+	// Pin remembers a device on first use. It returns ErrNameTaken when the
+	// name has an identity already.
+	Pin(Device) error
+	// NotePending counts a call of an unknown identity. It may drop older
+	// entries to stay bounded.
+	NotePending(Pending) error
+}

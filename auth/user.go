@@ -1,0 +1,33 @@
+package auth
+
+import "golang.org/x/crypto/ssh"
+
+// User is a user entry: one username and every method that may prove it to a
+// device. It is not modified after it is handed to a server.
+type User struct {
+	// Name is the entry's label in the configuration.
+	Name string
+	// Username is what the device is told.
+	Username string
+	// Password answers the password method, and keyboard-interactive prompts
+	// that do not echo, when it is not empty.
+	Password Secret
+	// Keys are offered in order before the password.
+	Keys []ssh.Signer
+	// FirstUsePassword allows the password to be sent to a device that is
+	// trusted on first use only: its identity was never checked by anyone.
+	FirstUsePassword bool
+}
+
+// Secret is a string that does not print itself: not with %v, %q or %#v, and
+// not in JSON.
+type Secret string
+
+const masked = "(secret)"
+
+func (Secret) String() string               { return masked }
+func (Secret) GoString() string             { return masked }
+func (Secret) MarshalText() ([]byte, error) { return []byte(masked), nil }
+
+// Reveal returns the secret itself, at the one place that needs it.
+func (s Secret) Reveal() string { return string(s) }

@@ -1,0 +1,34 @@
+package callhome
+
+import (
+	"net/netip"
+
+	"callhome-gateway/auth"
+)
+
+// Entry is a session entry: one known device, matched by address, by
+// identity, or by both.
+type Entry struct {
+	// Name is the device's name (see auth.ValidName).
+	Name string
+	// Address matches calls from it: one address or a network; the zero
+	// Prefix matches none.
+	Address netip.Prefix
+	// Pins are the identities that this device may prove; several for a key
+	// rollover. None leaves the decision to the trust setting. A Pin whose Type
+	// is empty is a bare fingerprint: the device is then asked for one key type
+	// after the other, a call each, until the pinned one shows.
+	Pins []auth.Identity
+	// User is the credential for this device; nil means the callhome-users.
+	User *auth.User
+	// Hello changes what the device is offered in the gateway's hello.
+	Hello HelloOptions
+}
+
+// HelloOptions changes the gateway's hello for devices that need it.
+type HelloOptions struct {
+	// Base lists the base versions to offer, of "1.0" and "1.1"; none means both.
+	Base []string
+	// Capabilities are offered in addition.
+	Capabilities []string
+}

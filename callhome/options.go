@@ -1,0 +1,85 @@
+package callhome
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"callhome-gateway/auth"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Options configures a Server. The zero value of every duration and bound
+// means its default, which the field's comment gives.
+type Options struct {
+	// Entries are the session entries. Their names must be unique.
+	Entries []Entry
+	// Users are the callhome-users, in the order in which they are tried for
+	// devices whose entry or approval names no user.
+	Users []*auth.User
+	// NamedUsers are all user entries by name, for approved devices that name one.
+	NamedUsers map[string]*auth.User
+	// Trust decides about identities that nobody has vouched for.
+	Trust auth.Trust
+	// Memory holds approvals and pins. Required.
+	Memory auth.Memory
+	// UserSelect, if not nil, is asked for calls whose address matches no entry.
+	UserSelect UserSelect
+
+	// Attach is told of every link when it is up, before its outcome is
+	// reported. It must not block. The link is the server's: it may be used
+	// and closed, and ends at the latest when Serve returns.
+	Attach func(*Link)
+	// Outcome is told how each call ended, once per call. It must not block,
+	// and may be called concurrently.
+	Outcome func(Outcome)
+	// Log receives one line per outcome and per ended link. Default: nothing is logged.
+	Log hclog.Logger
+
+	// RejectDelay is how long a rejected call is held before it is closed,
+	// since many devices redial at once (default 5s; negative: not at all).
+	RejectDelay time.Duration
+	// FailureTTL is how long a refused login is remembered
+	// (default 15m; negative: until the process ends, as yangcli-pro does).
+	FailureTTL time.Duration
+	// KeepaliveInterval is the time without traffic after which a device is
+	// sent an SSH global request (default 15s).
+	KeepaliveInterval time.Duration
+	// DeadAfter is how long a device may leave TCP segments unacknowledged
+	// before its link is closed (default 45s).
+	DeadAfter time.Duration
+	// IdleRPC is the time without NETCONF traffic after which the control
+	// session sends a cheap RPC (default 4m; negative: never).
+	IdleRPC time.Duration
+	// ReplyLiveness says that only replies count as life, for gateways behind
+	// a proxy that ends the TCP connection and acknowledges by itself.
+	ReplyLiveness bool
+	// MaxHandshakes bounds the key exchanges in progress (default 64).
+	MaxHandshakes int
+	// MaxHandshakesPerSource bounds those from one address (default 16).
+	MaxHandshakesPerSource int
+	// MaxCalls bounds the calls that are not yet links (default 4096).
+	MaxCalls int
+	// MaxHeld bounds the rejected calls that are held open (default 1024).
+	MaxHeld int
+}
+
+// UserSelect chooses the user entry for a call whose address matches no
+// session entry, as the user-select callback of yangcli-pro's yp-client does.
+// It is called from one goroutine per call and must honour ctx.
+type UserSelect func(ctx context.Context, call CallInfo) (Selection, error)
+
+// CallInfo is what is known of a call before its handshake.
+type CallInfo struct {
+	Remote, Local netip.AddrPort
+}
+
+// Selection is the answer of a UserSelect. The zero value is "no opinion".
+type Selection struct {
+	// Reject drops the call, for the Reason given.
+	Reject bool
+	Reason string
+	// User is the entry to log in with; nil means no opinion.
+	User *auth.User
+}

@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"net/netip"
+	"time"
+
+	"callhome-gateway/auth"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/crypto/ssh"
+)
+
+// Options configures a Gateway. The zero value of every duration and bound
+// means its default, which the field's comment gives.
+type Options struct {
+	// Address is what the endpoints listen on (default: loopback of IPv4).
+	Address netip.Addr
+	// Port is the shared SSH endpoint; 0 means none.
+	Port uint16
+	// Devices are those that are known beforehand, with the port of their own
+	// where they have one.
+	Devices []DeviceConfig
+	// Ports is the range to assign from to devices without a port of their
+	// own; the zero value assigns none.
+	Ports PortRange
+	// PortStore keeps assigned ports over restarts. Required with Ports.
+	PortStore PortStore
+	// HostKeys are the keys that the endpoints show. Required: at least one,
+	// and not only an RSA one (yangcli cannot use those).
+	HostKeys []ssh.Signer
+	// Managers are those that may log in. Names must be unique.
+	Managers []auth.Manager
+	// TempDir is where requests larger than SpoolMemory go; empty means the
+	// system's.
+	TempDir string
+
+	// Wait is how long a manager waits for a device that is away (default 0: not at all).
+	Wait time.Duration
+	// HelloTimeout bounds the wait for a manager's hello (default 60s).
+	HelloTimeout time.Duration
+	// LoginTimeout bounds a manager's handshake and login (default 60s).
+	LoginTimeout time.Duration
+	// StallTimeout ends a manager that reads nothing while data waits, or that
+	// stops in the middle of a message (default 60s).
+	StallTimeout time.Duration
+	// MaxMessage bounds one request, in bytes (default 256 MiB).
+	MaxMessage int64
+	// SpoolMemory bounds the part of one request that is held in memory (default 1 MiB).
+	SpoolMemory int
+	// SpoolBudget bounds all requests in progress together, in bytes (default 1 GiB).
+	SpoolBudget int64
+	// MaxLogins bounds the manager connections that have not logged in yet (default 256).
+	MaxLogins int
+	// MaxSessions bounds the manager sessions of one manager connection (default 32).
+	MaxSessions int
+
+	// Log receives one line per manager session. Default: nothing is logged.
+	Log hclog.Logger
+}
+
+// DeviceConfig is a device that the configuration names.
+type DeviceConfig struct {
+	Name string
+	// Port is its own SSH endpoint; 0 means one from Options.Ports.
+	Port uint16
+}
+
+// PortRange is a range of TCP ports, both ends included.
+type PortRange struct{ First, Last uint16 }
+
+// PortStore remembers which device has which port. Ports of forgotten devices
+// are kept as well, so that they are given away last.
+type PortStore interface {
+	// Ports returns all assignments, those of forgotten devices with Forgotten set.
+	Ports() ([]PortAssignment, error)
+	// SetPort stores the assignment, replacing any that has the same port.
+	SetPort(PortAssignment) error
+}
+
+// PortAssignment is one port that was given to a device.
+type PortAssignment struct {
+	Device    string
+	Port      uint16
+	Forgotten bool
+	Since     time.Time
+}
