@@ -45,8 +45,18 @@ type Pending struct {
 	Calls       int
 }
 
-// ErrNameTaken is returned when a name already belongs to another identity.
-var ErrNameTaken = errors.New("the name belongs to another device")
+// What an operator's or a device's wish fails on. They are wrapped with the
+// names and fingerprints concerned, and what to do.
+var (
+	// ErrNameTaken is returned when a name already belongs to another identity.
+	ErrNameTaken = errors.New("the name belongs to another device")
+	// ErrBadName is returned for a name that ValidName refuses, or for none.
+	ErrBadName = errors.New("not a device name")
+	// ErrUnknownDevice is returned when nothing is known by that name or fingerprint.
+	ErrUnknownDevice = errors.New("no such device")
+	// ErrAmbiguous is returned when a part of a fingerprint, or a name, fits several.
+	ErrAmbiguous = errors.New("several devices match")
+)
 
 // Memory is what must be remembered about identities for longer than the
 // process lives. Its methods may be called concurrently and may block on a
