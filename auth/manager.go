@@ -1,6 +1,13 @@
 package auth
 
-import "golang.org/x/crypto/ssh"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/ssh"
+)
 
 // Manager is a northbound client: how it authenticates and what it may reach.
 type Manager struct {
@@ -12,3 +19,56 @@ type Manager struct {
 	// Devices are globs of device names ("*" and "?"); none means no device.
 	Devices []string
 }
+
+// MayReach reports whether the manager may use the device of that name. It
+// says nothing about whether there is one.
+func (m *Manager) MayReach(device string) bool {
+	for _, glob := range m.Devices {
+		if matchGlob(glob, device) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasKey reports whether the key logs in as this manager.
+func (m *Manager) hasKey(key ssh.PublicKey) bool {
+	offered := key.Marshal()
+	for _, own := range m.AuthorizedKeys {
+		if bytes.Equal(own.Marshal(), offered) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxCost bounds the time that one login may take: it doubles with each step,
+// and 15 is two seconds already.
+const maxCost = 15
+
+// check returns what is wrong with the manager itself.
+func (m *Manager) check() error {
+	if !ValidName(m.Name) {
+		return fmt.Errorf("manager %q: a name has lower-case letters, digits and hyphens, 63 at most", m.Name)
+	}
+	if m.PasswordHash == "" {
+		return nil
+	}
+	switch cost, err := bcrypt.Cost([]byte(m.PasswordHash)); {
+	case err != nil:
+		return fmt.Errorf("manager %q: the password hash is no bcrypt hash; make one with hash-password", m.Name)
+	case cost > maxCost:
+		return fmt.Errorf("manager %q: the password hash has cost %d, and %d is the most", m.Name, cost, maxCost)
+	}
+	return nil
+}
+
+// Why a login failed: for the log, never for the one who tried.
+var (
+	ErrUnknownManager = errors.New("no manager has this name")
+	ErrWrongPassword  = errors.New("wrong password")
+	ErrUnknownKey     = errors.New("the key is not among the manager's authorized keys")
+	ErrDeviceDenied   = errors.New("the manager may not reach this device")
+	ErrPenalty        = errors.New("too many failed logins from this address")
+	ErrLoginsBusy     = errors.New("too many logins at once")
+)

@@ -1,0 +1,236 @@
+package auth
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/ssh"
+)
+
+func hashOf(t *testing.T, password string) string {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(hash)
+}
+
+func keyOf(t *testing.T, seed byte) ssh.PublicKey {
+	t.Helper()
+	private := ed25519.NewKeyFromSeed(append(make([]byte, 31), seed))
+	key, err := ssh.NewPublicKey(private.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func newLogins(t *testing.T, managers ...Manager) *Logins {
+	t.Helper()
+	l, err := NewLogins(managers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func source(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}) }
+
+func TestPassword(t *testing.T) {
+	l := newLogins(t,
+		Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"edge-*"}},
+		Manager{Name: "keys-only", Devices: []string{"*"}},
+		Manager{Name: "nothing", PasswordHash: hashOf(t, "right")})
+	for i, c := range []struct {
+		manager, device, password string
+		want                      error
+	}{
+		{"noc", "edge-1", "right", nil},
+		{"noc", "EDGE-1", "right", nil},
+		{"noc", "edge-that-does-not-exist", "right", nil},
+		{"noc", "", "right", nil},
+		{"noc", "edge-1", "wrong", ErrWrongPassword},
+		{"noc", "edge-1", "", ErrWrongPassword},
+		{"noc", "core-1", "right", ErrDeviceDenied},
+		{"noc", "core-1", "wrong", ErrWrongPassword},
+		{"NOC", "edge-1", "right", ErrUnknownManager},
+		{"", "edge-1", "right", ErrUnknownManager},
+		{"keys-only", "edge-1", "", ErrWrongPassword},
+		{"keys-only", "edge-1", "right", ErrWrongPassword},
+		{"nothing", "", "right", ErrDeviceDenied},
+	} {
+		attempt := Attempt{Manager: c.manager, Device: c.device, Source: source(i)}
+		m, err := l.Password(t.Context(), attempt, []byte(c.password))
+		if !errors.Is(err, c.want) || (err == nil) != (m != nil) {
+			t.Errorf("%s/%s on %q: %v, want %v", c.manager, c.password, c.device, err, c.want)
+		}
+		if m != nil && m.Name != c.manager {
+			t.Errorf("%s: logged in as %s", c.manager, m.Name)
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", AuthorizedKeys: []ssh.PublicKey{keyOf(t, 1), keyOf(t, 2)}, Devices: []string{"edge-*"}})
+	for _, c := range []struct {
+		manager, device string
+		key             byte
+		want            error
+	}{
+		{"noc", "edge-1", 1, nil},
+		{"noc", "edge-1", 2, nil},
+		{"noc", "edge-1", 3, ErrUnknownKey},
+		{"noc", "core-1", 1, ErrDeviceDenied},
+		{"other", "edge-1", 1, ErrUnknownManager},
+	} {
+		_, err := l.Key(Attempt{Manager: c.manager, Device: c.device}, keyOf(t, c.key))
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s with key %d on %s: %v, want %v", c.manager, c.key, c.device, err, c.want)
+		}
+	}
+}
+
+// Keys that are only asked about cost nothing, however many an agent holds.
+func TestKeyQueriesAreNoFailures(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	attempt := Attempt{Manager: "noc", Device: "edge-1", Source: source(1)}
+	for range 10 * penaltyBurst {
+		l.Key(attempt, keyOf(t, 9))
+	}
+	if _, err := l.Password(t.Context(), attempt, []byte("right")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPenaltyIsPerSourceAndDecays(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	synctest.Test(t, func(t *testing.T) {
+		l := &Logins{managers: l.managers, decoy: l.decoy, hashing: make(chan struct{}, 1), cache: newLoginCache()}
+		guesser := Attempt{Manager: "noc", Device: "edge-1", Source: source(1)}
+		for i := range penaltyBurst {
+			if _, err := l.Password(t.Context(), guesser, []byte("guess")); err != ErrWrongPassword {
+				t.Fatalf("guess %d: %v", i, err)
+			}
+		}
+		if _, err := l.Password(t.Context(), guesser, []byte("right")); err != ErrPenalty {
+			t.Errorf("after %d guesses: %v, want %v", penaltyBurst, err, ErrPenalty)
+		}
+		neighbour := guesser
+		neighbour.Source = source(2)
+		if _, err := l.Password(t.Context(), neighbour, []byte("right")); err != nil {
+			t.Errorf("from another address: %v", err)
+		}
+		time.Sleep(penaltyInterval + time.Millisecond)
+		if _, err := l.Password(t.Context(), guesser, []byte("right")); err != nil {
+			t.Errorf("after a while: %v", err)
+		}
+	})
+}
+
+// Success costs nothing: a manager may log in as often as it likes.
+func TestSuccessIsNoPenalty(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	attempt := Attempt{Manager: "noc", Device: "edge-1", Source: source(1)}
+	for i := range 10 * penaltyBurst {
+		if _, err := l.Password(t.Context(), attempt, []byte("right")); err != nil {
+			t.Fatalf("login %d: %v", i, err)
+		}
+	}
+}
+
+func TestPenaltySources(t *testing.T) {
+	for _, c := range []struct{ a, b string }{
+		{"192.0.2.1", "::ffff:192.0.2.1"},
+		{"2001:db8::1", "2001:db8::ffff"},
+		{"fe80::1%eth0", "fe80::2"},
+	} {
+		if sourceOf(netip.MustParseAddr(c.a)) != sourceOf(netip.MustParseAddr(c.b)) {
+			t.Errorf("%s and %s should count as one", c.a, c.b)
+		}
+	}
+	if sourceOf(source(1)) == sourceOf(source(2)) {
+		t.Error("two IPv4 addresses count as one")
+	}
+}
+
+func TestPenaltiesAreBounded(t *testing.T) {
+	var p penalties
+	for i := range 2 * penaltySources {
+		p.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
+	}
+	if len(p.debt) > penaltySources {
+		t.Errorf("%d sources are remembered", len(p.debt))
+	}
+}
+
+// The second login with the same password is not hashed; a wrong one, one for
+// a device that is not allowed, and one that is a minute old are.
+func TestSuccessIsCached(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"edge-*"}})
+	synctest.Test(t, func(t *testing.T) {
+		l := &Logins{managers: l.managers, decoy: l.decoy, hashing: make(chan struct{}, 1), cache: newLoginCache()}
+		login := func(device, password string) error {
+			_, err := l.Password(t.Context(), Attempt{Manager: "noc", Device: device, Source: source(1)}, []byte(password))
+			return err
+		}
+		if err := login("edge-1", "right"); err != nil {
+			t.Fatal(err)
+		}
+		l.hashing <- struct{}{} // from here on whatever hashes waits
+		if err := login("edge-2", "right"); err != nil {
+			t.Error(err)
+		}
+		for _, c := range []struct{ device, password string }{{"edge-1", "wrong"}, {"core-1", "right"}} {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_, err := l.Password(ctx, Attempt{Manager: "noc", Device: c.device, Source: source(1)}, []byte(c.password))
+			if cancel(); err != ErrLoginsBusy {
+				t.Errorf("%s on %s: %v, want it to be hashed", c.password, c.device, err)
+			}
+		}
+		time.Sleep(loginCacheTTL)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := l.Password(ctx, Attempt{Manager: "noc", Device: "edge-1"}, []byte("right")); err != ErrLoginsBusy {
+			t.Errorf("after a minute: %v, want it to be hashed", err)
+		}
+	})
+}
+
+func TestLoginCacheIsBounded(t *testing.T) {
+	c := newLoginCache()
+	m := &Manager{Name: "noc", PasswordHash: "hash"}
+	for i := range 2 * loginCacheSize {
+		c.add(c.tag(m, fmt.Append(nil, i)))
+	}
+	if len(c.until) > loginCacheSize {
+		t.Errorf("%d logins are remembered", len(c.until))
+	}
+	if c.tag(m, []byte("x")) == c.tag(&Manager{Name: "noc", PasswordHash: "other"}, []byte("x")) {
+		t.Error("a changed password leaves the old one in the cache")
+	}
+}
+
+func TestNewLoginsRefuses(t *testing.T) {
+	good := Manager{Name: "noc", PasswordHash: hashOf(t, "x")}
+	for name, managers := range map[string][]Manager{
+		"defined twice": {good, good},
+		"bcrypt":        {{Name: "noc", PasswordHash: "secret"}},
+		"cost":          {{Name: "noc", PasswordHash: strings.Replace(good.PasswordHash, "$04$", "$20$", 1)}},
+		"a name has":    {{Name: "NOC"}},
+	} {
+		if _, err := NewLogins(managers); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v does not say %q", err, name)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("error %v shows the hash", err)
+		}
+	}
+}
