@@ -1,0 +1,186 @@
+package harness
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// labUser is the system user that the gateway logs in as on sshd: sshd knows
+// no others than those of the system.
+const (
+	labUser     = "chgw-lab"
+	labPassword = "only-for-tests"
+	sshdPort    = "10830"
+)
+
+// NetconfdOptions chooses what the tests vary of yuma123's netconfd.
+type NetconfdOptions struct {
+	// Candidate makes the candidate the datastore to edit, with commit.
+	Candidate bool
+	// Base10 makes it a device that knows base:1.0 only.
+	Base10 bool
+	// MaxSessions bounds the channels of one connection; 0 is OpenSSH's default.
+	MaxSessions int
+	// HostKey replaces the ed25519 key that is made for the device.
+	HostKey *Key
+	// AuthorizedKey may log in, besides the password.
+	AuthorizedKey string
+}
+
+// Netconfd is a netconfd of its own behind an OpenSSH server of its own.
+type Netconfd struct {
+	Device
+	// Address is where its sshd listens.
+	Address string
+	netconf *Process
+	sshd    *Process
+}
+
+// NewNetconfd starts yuma123's netconfd and OpenSSH's sshd in front of it. It
+// does not call home yet.
+func NewNetconfd(t testing.TB, o NetconfdOptions) *Netconfd {
+	t.Helper()
+	Need(t, "root", "netconfd", "sshd")
+	ensureLabUser(t)
+	d := &Netconfd{Device: Device{
+		Kind: "netconfd", Username: labUser, Password: labPassword, Target: "running",
+		edit: func(value string) string {
+			return `<system xmlns="urn:ietf:params:xml:ns:yang:ietf-system"><location>` + value + `</location></system>`
+		},
+	}}
+	if o.Candidate {
+		d.Target = "candidate"
+	}
+	if d.HostKey = NewKey(t); o.HostKey != nil {
+		d.HostKey = *o.HostKey
+	}
+	dir := shortTempDir(t)
+	socket := filepath.Join(dir, "ncx.sock")
+	d.netconf = startNetconfd(t, dir, socket, d.Target, o)
+	d.Address = net.JoinHostPort(Address(t), sshdPort)
+	d.sshd = startSSHD(t, dir, socket, d.Address, d.HostKey, o)
+	d.Output, d.Alive = d.sshd.Output, d.netconf.Running
+	d.call = func(t testing.TB, gateway string) Call { return d.CallHomeFrom(t, "", gateway) }
+	return d
+}
+
+// CallHomeFrom calls once, from a loopback address of the test's choice.
+func (d *Netconfd) CallHomeFrom(t testing.TB, source, gateway string) *SplicedCall {
+	t.Helper()
+	return &SplicedCall{NewSplice(t, source, gateway, d.Address)}
+}
+
+// SplicedCall is a call of a device behind a Splice.
+type SplicedCall struct{ *Splice }
+
+// Kill resets the connection.
+func (c *SplicedCall) Kill() { c.Reset() }
+
+func startNetconfd(t testing.TB, dir, socket, target string, o NetconfdOptions) *Process {
+	t.Helper()
+	args := []string{
+		"--modpath=/usr/share/yuma/modules", "--module=ietf-system",
+		"--no-startup", "--target=" + target, "--superuser=" + labUser,
+		// an SSH server whose port is not named here gets no session
+		"--port=" + sshdPort, "--ncxserver-sockname=" + socket,
+		"--log-level=debug",
+	}
+	if o.Base10 {
+		args = append(args, "--protocols=netconf1.0")
+	}
+	cmd := exec.Command("/usr/sbin/netconfd", args...)
+	cmd.Dir = dir
+	// it reads and writes beside HOME's .yuma, and no test may meet another's
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	p := Start(t, "netconfd", cmd)
+	Eventually(t, 20*time.Second, "netconfd's socket", func() bool {
+		if !p.Running() {
+			t.Fatalf("netconfd ended:\n%s", p.Output.tail())
+		}
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	// the subsystem runs as the system user
+	if err := os.Chmod(socket, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func startSSHD(t testing.TB, dir, socket, address string, key Key, o NetconfdOptions) *Process {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(address)
+	lines := []string{
+		"ListenAddress " + host, "Port " + port, "PidFile none",
+		"HostKey " + key.Path, "UsePAM no", "StrictModes no", "LogLevel DEBUG1",
+		"AllowUsers " + labUser,
+		"Subsystem netconf /usr/sbin/netconf-subsystem --ncxserver-sockname=" + port + "@" + socket,
+	}
+	if o.MaxSessions > 0 {
+		lines = append(lines, fmt.Sprintf("MaxSessions %d", o.MaxSessions))
+	}
+	authorized := filepath.Join(dir, "authorized_keys")
+	write(t, authorized, []byte(o.AuthorizedKey+"\n"), 0o644)
+	lines = append(lines, "AuthorizedKeysFile "+authorized)
+	config := filepath.Join(dir, "sshd_config")
+	write(t, config, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+	// sshd wants this directory, which systemd makes elsewhere
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := Start(t, "sshd", exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", config))
+	p.Output.Await(t, 10*time.Second, "Server listening on")
+	return p
+}
+
+// shortTempDir is a directory that the lab user may enter, and whose name
+// leaves room for a Unix socket's: sun_path has 108 bytes.
+func shortTempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "chgw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var labUserOnce sync.Once
+
+// ensureLabUser adds the system user, once for all time.
+func ensureLabUser(t testing.TB) {
+	t.Helper()
+	labUserOnce.Do(func() {
+		if _, err := user.Lookup(labUser); err == nil {
+			return
+		}
+		run(t, exec.Command("useradd", "--create-home", "--shell", "/bin/bash", labUser))
+		cmd := exec.Command("chpasswd")
+		cmd.Stdin = strings.NewReader(labUser + ":" + labPassword + "\n")
+		run(t, cmd)
+	})
+}
+
+// run runs a command that must succeed and returns what it wrote.
+func run(t testing.TB, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return string(out)
+}
