@@ -72,6 +72,9 @@ type Head struct {
 	Attributes string
 	// SessionID is the argument of kill-session, white space trimmed.
 	SessionID string
+	// prefix is that of the root element, with the colon, or empty. It is
+	// known whenever Attributes is.
+	prefix string
 }
 
 // Message is one NETCONF message. Body yields the document from its first

@@ -1,0 +1,23 @@
+package netconf
+
+import "sync"
+
+const (
+	// pieceSize is the most that is read or written at once. An SSH packet
+	// carries 32 KiB, so a piece with its framing fits into one.
+	pieceSize = 32 << 10
+	// headSize is how far Next looks for the root element's start tag.
+	headSize = 4 << 10
+	// idleSize is what a Reader keeps while it waits for a message: there is
+	// one for each of thousands of devices, and most messages are small.
+	idleSize = 1 << 10
+	// directSize is from where on a read goes straight to the caller's slice.
+	directSize = 4 << 10
+	// maxEmptyReads is how often a source may return nothing and no error.
+	maxEmptyReads = 100
+)
+
+var (
+	pieces = sync.Pool{New: func() any { return new([pieceSize]byte) }}
+	heads  = sync.Pool{New: func() any { return new([headSize]byte) }}
+)
