@@ -3,7 +3,13 @@
 // their access rules. It knows no sockets.
 package auth
 
-import "golang.org/x/crypto/ssh"
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // Identity is what a device proved in the handshake. It is comparable, and two
 // identities are equal when they are the same key.
@@ -26,3 +32,13 @@ func (i Identity) String() string { return i.Fingerprint }
 
 // IsZero reports whether nothing was proved.
 func (i Identity) IsZero() bool { return i.Fingerprint == "" }
+
+// Digest returns the SHA-256 digest that the fingerprint writes out, or nil
+// when the fingerprint is malformed.
+func (i Identity) Digest() []byte {
+	digest, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(i.Fingerprint, "SHA256:"))
+	if err != nil || len(digest) != sha256.Size {
+		return nil
+	}
+	return digest
+}

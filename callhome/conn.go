@@ -1,0 +1,101 @@
+package callhome
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// callConn is the TCP connection of a call. It stands under x/crypto/ssh to
+// replay the version line that was read before, to remember how the connection
+// failed (the errors of x/crypto do not tell a refusal from a reset), and to
+// close late: libnetconf2 redials at once when its call is closed at once.
+type callConn struct {
+	net.Conn
+
+	// replay is what was read ahead; only the reader touches it.
+	replay []byte
+	// greeted is our version line once it was sent, so that x/crypto's own
+	// sending of it is swallowed; only the first writer touches it.
+	greeted []byte
+
+	closed   atomic.Bool
+	lastRead atomic.Int64 // unix nanoseconds of the last byte from the device
+	failure  atomic.Pointer[error]
+}
+
+func newCallConn(raw net.Conn) *callConn {
+	c := &callConn{Conn: raw}
+	c.lastRead.Store(time.Now().UnixNano())
+	return c
+}
+
+func (c *callConn) Read(p []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if len(c.replay) > 0 {
+		n := copy(p, c.replay)
+		if c.replay = c.replay[n:]; len(c.replay) == 0 {
+			c.replay = nil
+		}
+		return n, nil
+	}
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.lastRead.Store(time.Now().UnixNano())
+	}
+	return n, c.note(err)
+}
+
+func (c *callConn) Write(p []byte) (int, error) {
+	if c.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if c.greeted != nil {
+		greeted := c.greeted
+		c.greeted = nil
+		if bytes.Equal(p, greeted) {
+			return len(p), nil
+		}
+	}
+	n, err := c.Conn.Write(p)
+	return n, c.note(err)
+}
+
+// Close makes reads and writes fail without closing the connection, so that
+// whoever handles the call decides when the device sees the end.
+func (c *callConn) Close() error {
+	if c.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	return c.Conn.SetDeadline(time.Unix(1, 0))
+}
+
+// end closes the connection itself.
+func (c *callConn) end() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+// note keeps the first error that the network gave, unless we closed.
+func (c *callConn) note(err error) error {
+	if err != nil && !c.closed.Load() {
+		c.failure.CompareAndSwap(nil, &err)
+	}
+	return err
+}
+
+// failed returns the error that ended the connection from outside, or nil.
+func (c *callConn) failed() error {
+	if err := c.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// timedOut reports whether a deadline of ours ended the connection.
+func (c *callConn) timedOut() bool { return errors.Is(c.failed(), os.ErrDeadlineExceeded) }

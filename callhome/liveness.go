@@ -1,0 +1,110 @@
+package callhome
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"syscall"
+	"time"
+
+	"callhome-gateway/internal/netconf"
+)
+
+// busyAfter is how long the answer to a global request may take before the
+// device is shown as busy.
+const busyAfter = 5 * time.Second
+
+// liveness is how a link is kept alive and how its death is noticed.
+type liveness struct {
+	interval  time.Duration // silence after which a global request goes out
+	deadAfter time.Duration // silence after which the device is dead
+	idleRPC   time.Duration // silence on the control session after which it sends an RPC; 0 = never
+	byReply   bool          // what TCP acknowledges says nothing about the device
+}
+
+// tick is how often a link looks at itself.
+func (v liveness) tick() time.Duration {
+	tick := v.interval
+	if v.idleRPC > 0 {
+		tick = min(tick, v.idleRPC)
+	}
+	return tick
+}
+
+// watchTCP lets the kernel end a connection whose device acknowledges nothing.
+// The silence may begin just before a global request goes out, so the kernel
+// gets what is left of the time then: the device counts as dead deadAfter
+// after its last sign of life, not an interval later.
+func (l *Link) watchTCP() {
+	v := &l.liveness
+	if !v.byReply && !l.call.setUserTimeout(max(v.deadAfter-v.interval, v.deadAfter/3)) {
+		v.byReply = true
+	}
+}
+
+// keepAlive does what is due: a global request, to have bytes that the
+// device's TCP must acknowledge and to keep NAT mappings, and the RPC that
+// resets NETCONF idle timers, which keepalives do not.
+func (l *Link) keepAlive() {
+	silence := time.Since(l.lastRead())
+	if l.liveness.byReply && l.pinging.Load() && silence >= l.liveness.deadAfter {
+		l.end(fmt.Errorf("the device answered nothing for %s", silence.Round(time.Second)))
+		return
+	}
+	if silence >= l.liveness.interval-l.liveness.interval/8 {
+		l.spawn(l.ping)
+	}
+	if l.idleRPCDue() {
+		l.spawn(l.sendIdleRPC)
+	}
+}
+
+// ping sends a global request and waits for the answer; any answer is life.
+// While one is awaited it sends a request without an answer, for its bytes.
+// SendRequest knows no deadline: it returns at the latest when the link ends.
+func (l *Link) ping() {
+	if !l.pinging.CompareAndSwap(false, true) {
+		l.poke()
+		return
+	}
+	_, _, _ = l.ssh.SendRequest("keepalive@openssh.com", true, nil)
+	l.pinging.Store(false)
+}
+
+// poke sends bytes that ask for no answer but TCP's.
+func (l *Link) poke() { _, _, _ = l.ssh.SendRequest("keepalive@openssh.com", false, nil) }
+
+// idleRPCDue reports whether the control session has been silent for long. A
+// device that is at work on an RPC is left alone for as long again: an RPC
+// that is never answered (yuma drops some) must not cost the link its timer.
+func (l *Link) idleRPCDue() bool {
+	control := l.Control()
+	if l.liveness.idleRPC == 0 || control == nil {
+		return false
+	}
+	idle := control.idle()
+	if l.outstanding.Load() > 0 {
+		return idle >= 2*l.liveness.idleRPC
+	}
+	return idle >= l.liveness.idleRPC-l.liveness.idleRPC/16
+}
+
+// idleRequest asks for nothing: an empty subtree filter selects no data (RFC
+// 6241 section 6.4.2). Any answer, also an rpc-error, resets the idle timer.
+const idleRequest = `<rpc xmlns="` + netconf.NamespaceBase + `" message-id="callhome-gateway-idle">` +
+	`<get-config><source><running/></source><filter type="subtree"/></get-config></rpc>`
+
+func (l *Link) sendIdleRPC() { _ = l.Control().sendDocument([]byte(idleRequest)) }
+
+func isUserTimeout(err error) bool { return errors.Is(err, syscall.ETIMEDOUT) }
+
+// describeNetwork puts the usual ends of a connection into words.
+func describeNetwork(err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the device closed the connection")
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return errors.New("the connection was reset by the device or the network")
+	}
+	return err
+}

@@ -1,0 +1,207 @@
+package callhome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"callhome-gateway/auth"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// phase is how far a handshake got: the errors of x/crypto do not tell.
+type phase uint8
+
+const (
+	phaseKeyExchange phase = iota
+	phaseLogin
+)
+
+// login is the SSH client handshake on one call: key exchange, stage B, and
+// one login attempt with one user entry.
+type login struct {
+	server *Server
+	call   *callConn
+	plan   *plan
+	// leave gives the handshake slot back once the key exchange is over: a
+	// login may wait for a RADIUS server for a minute.
+	leave func()
+
+	// The fields below are set in the host key callback, which x/crypto runs
+	// before it goes on to the login, and then only read.
+	phase    phase
+	binding  *binding
+	rejected *rejection
+	hostKey  string
+	// over is the dead link of the same device that this call takes over from.
+	over *Link
+
+	// refused is set when the device has refused every method that we have.
+	refused bool
+	// offered says that a credential was sent.
+	offered bool
+}
+
+var errLoginRefused = errors.New("the device refused the login")
+
+// run returns the connection after a successful login.
+func (l *login) run(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	defer l.leave()
+	if err := l.call.SetDeadline(time.Now().Add(keyExchangeTimeout)); err != nil {
+		return nil, nil, nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.call.Close() })
+	defer stop()
+	conn, channels, requests, err := ssh.NewClientConn(l.call, l.plan.remote.String(), l.config(ctx))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return conn, channels, requests, l.call.SetDeadline(time.Time{})
+}
+
+func (l *login) config(ctx context.Context) *ssh.ClientConfig {
+	return &ssh.ClientConfig{
+		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
+		User:              l.plan.user.Username,
+		ClientVersion:     clientVersion,
+		HostKeyAlgorithms: hostKeyAlgorithms(l.plan.hostKeyTypes),
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			return l.checkHostKey(ctx, key)
+		},
+		AuthCallback: l.nextMethod,
+	}
+}
+
+// checkHostKey is stage B. x/crypto has verified the key's signature when it
+// calls this, and calls it again at every rekey.
+func (l *login) checkHostKey(ctx context.Context, key ssh.PublicKey) error {
+	if l.hostKey != "" {
+		if l.hostKey != string(key.Marshal()) {
+			return errors.New("the device showed another host key during the connection")
+		}
+		return nil
+	}
+	l.leave()
+	b, rejected := l.server.bind(l.plan, auth.SSHIdentity(key))
+	if rejected == nil {
+		l.over, rejected = l.server.free(ctx, b.name)
+	}
+	l.binding, l.rejected = b, rejected
+	if rejected != nil {
+		return rejected
+	}
+	l.hostKey = string(key.Marshal())
+	l.phase = phaseLogin
+	return l.call.SetDeadline(time.Now().Add(loginTimeout))
+}
+
+// nextMethod chooses the next authentication method, or ends the handshake
+// when the device has refused all that the user entry has.
+func (l *login) nextMethod(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if err := l.call.failed(); err != nil {
+		return nil, err // x/crypto counts a broken connection as a refused method
+	}
+	user := l.binding.user
+	switch {
+	case len(user.Keys) > 0 && open(c, "publickey"):
+		l.offered = true
+		return ssh.PublicKeys(user.Keys...), nil
+	case !l.mayUsePassword():
+	case open(c, "password"):
+		return ssh.PasswordCallback(l.password), nil
+	case !slices.Contains(c.TriedMethods, "password") && open(c, "keyboard-interactive"):
+		return ssh.KeyboardInteractive(l.answer(user)), nil
+	}
+	l.refused = true
+	return nil, errLoginRefused
+}
+
+// open reports whether the device takes the method and it was not used yet. A
+// method that brought partial success is used up as well.
+func open(c *ssh.ClientAuthContext, method string) bool {
+	return slices.Contains(c.AllowedMethods, method) &&
+		!slices.Contains(c.TriedMethods, method) &&
+		!slices.Contains(c.PartialSuccessMethods, method)
+}
+
+func (l *login) mayUsePassword() bool {
+	user := l.binding.user
+	return user.Password != "" && (!l.binding.firstUse || user.FirstUsePassword)
+}
+
+func (l *login) password() (string, error) {
+	l.offered = true
+	return l.binding.user.Password.Reveal(), nil
+}
+
+// answer gives the password to the first prompt that hides what is typed and
+// the username to those that show it. A second hidden prompt is the same
+// question again or asks for what we do not have.
+func (l *login) answer(user *auth.User) ssh.KeyboardInteractiveChallenge {
+	rounds, answered := 0, false
+	return func(_, _ string, questions []string, echos []bool) ([]string, error) {
+		if rounds++; rounds > 4 || len(questions) > 4 {
+			return nil, errors.New("too many keyboard-interactive prompts")
+		}
+		answers := make([]string, len(questions))
+		for i, echo := range echos {
+			if echo {
+				answers[i] = user.Username
+				continue
+			}
+			if answered {
+				return nil, errors.New("the device asks for more than the password")
+			}
+			answers[i], _ = l.password()
+			answered = true
+		}
+		return answers, nil
+	}
+}
+
+// outcome says why the handshake failed, and whether the device refused the
+// user entry. Only a refusal counts against the entry: a timeout, a reset or
+// the silence of a dead AAA server do not.
+func (l *login) outcome(err error) (r *rejection, refused bool) {
+	var negotiation *ssh.AlgorithmNegotiationError
+	switch {
+	case l.rejected != nil:
+		return l.rejected, false
+	case l.refused || l.disconnectedForAuth(err):
+		return reject(FailedLogin, "%s refused the login as %s with the user entry %s: check the entry's credentials and the device's",
+			l.binding.name, Quote(l.binding.user.Username), l.binding.user.Name), true
+	case l.call.timedOut() && l.phase == phaseLogin:
+		return reject(TimedOut, "%s did not answer the login within %s", l.binding.name, loginTimeout), false
+	case l.call.timedOut():
+		return reject(TimedOut, "the device did not finish the key exchange within %s", keyExchangeTimeout), false
+	case errors.As(err, &negotiation):
+		return reject(FailedHandshake, "no common %s: the device offers %s, the gateway %s", negotiation.What,
+			Quote(strings.Join(negotiation.RequestedAlgorithms, ",")), strings.Join(negotiation.SupportedAlgorithms, ",")), false
+	case l.phase == phaseLogin:
+		return reject(FailedLogin, "%s ended the connection during the login: %s", l.binding.name, Quote(l.cause(err).Error())), false
+	}
+	return reject(FailedHandshake, "the key exchange failed: %s", Quote(l.cause(err).Error())), false
+}
+
+// disconnectedForAuth recognises the SSH disconnect message that servers send
+// instead of another refusal when their limit of attempts is reached: OpenSSH
+// with reason 2, others with 14 (RFC 4253 section 11.1). x/crypto does not
+// export the error, only its text.
+func (l *login) disconnectedForAuth(err error) bool {
+	text := err.Error()
+	return l.phase == phaseLogin && l.offered &&
+		(strings.Contains(text, "ssh: disconnect, reason 2:") || strings.Contains(text, "ssh: disconnect, reason 14:"))
+}
+
+// cause prefers what the network said to what x/crypto made of it.
+func (l *login) cause(err error) error {
+	if failure := l.call.failed(); failure != nil {
+		return failure
+	}
+	return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "ssh: handshake failed: "))
+}

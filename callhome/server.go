@@ -1,0 +1,186 @@
+// Package callhome is a NETCONF Call Home server (RFC 8071): it accepts the
+// connections of devices, proves who they are, logs in to them, and keeps each
+// as a Link on which NETCONF sessions can be opened.
+package callhome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callhome-gateway/auth"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	keyExchangeTimeout = 20 * time.Second // for the version line and the key exchange
+	loginTimeout       = 60 * time.Second // RADIUS servers and slow CPUs
+	controlTimeout     = 60 * time.Second // for the control session
+	openTimeout        = 60 * time.Second // for a further session
+	userSelectTimeout  = 5 * time.Second
+)
+
+// Server accepts the calls of devices. Its methods may be called concurrently.
+type Server struct {
+	opts    Options
+	log     hclog.Logger
+	entries []*Entry
+	byName  map[string]*Entry
+	byPin   map[string]*Entry
+
+	links    *table
+	failures *auth.Failures
+	sources  *sources
+	hunts    *hunts
+	hellos   *helloSets
+	gate     *gate
+	held     chan struct{}
+	calls    atomic.Int64
+}
+
+// New checks the options and returns a server that accepts nothing yet.
+func New(opts Options) (*Server, error) {
+	if opts.Memory == nil {
+		return nil, errors.New("callhome: Options.Memory is required")
+	}
+	opts = opts.withDefaults()
+	s := &Server{
+		opts:     opts,
+		log:      opts.Log,
+		byName:   make(map[string]*Entry),
+		byPin:    make(map[string]*Entry),
+		links:    newTable(),
+		failures: auth.NewFailures(max(0, opts.FailureTTL)),
+		sources:  newSources(),
+		hunts:    newHunts(),
+		hellos:   newHelloSets(),
+		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
+		held:     make(chan struct{}, opts.MaxHeld),
+	}
+	for i := range opts.Entries {
+		if err := s.addEntry(&opts.Entries[i]); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) addEntry(e *Entry) error {
+	switch {
+	case !auth.ValidName(e.Name):
+		return fmt.Errorf("callhome: %q is no valid name for a session entry", e.Name)
+	case s.byName[e.Name] != nil:
+		return fmt.Errorf("callhome: two session entries are named %s", e.Name)
+	case !e.Address.IsValid() && len(e.Pins) == 0:
+		return fmt.Errorf("callhome: session entry %s has neither an address nor pins to match a device by", e.Name)
+	}
+	for _, pin := range e.Pins {
+		if other := s.byPin[pin.Fingerprint]; other != nil {
+			return fmt.Errorf("callhome: session entries %s and %s pin the same key", other.Name, e.Name)
+		}
+		s.byPin[pin.Fingerprint] = e
+	}
+	s.entries = append(s.entries, e)
+	s.byName[e.Name] = e
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.RejectDelay, 5*time.Second)
+	setDefault(&o.FailureTTL, 15*time.Minute)
+	setDefault(&o.KeepaliveInterval, 15*time.Second)
+	setDefault(&o.DeadAfter, 45*time.Second)
+	setDefault(&o.IdleRPC, 4*time.Minute)
+	setDefault(&o.MaxHandshakes, 64)
+	setDefault(&o.MaxHandshakesPerSource, 16)
+	setDefault(&o.MaxCalls, 4096)
+	setDefault(&o.MaxHeld, 1024)
+	if o.Log == nil {
+		o.Log = hclog.NewNullLogger()
+	}
+	if o.Attach == nil {
+		o.Attach = func(*Link) {}
+	}
+	if o.Outcome == nil {
+		o.Outcome = func(Outcome) {}
+	}
+	return o
+}
+
+func setDefault[T int | time.Duration](value *T, fallback T) {
+	if *value == 0 {
+		*value = fallback
+	}
+}
+
+// Serve accepts calls on ln until ctx ends or ln fails. Then it closes ln, the
+// calls in progress and the links that came from it, and returns when all of
+// that has ended. It may be called for several listeners.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
+	defer stop()
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case isTemporary(err):
+			// Out of file descriptors, most likely: waiting lets some end.
+			s.log.Error("cannot accept calls at the moment", "error", err)
+			if !sleep(ctx, time.Second) {
+				return nil
+			}
+		case err != nil:
+			return fmt.Errorf("call-home listener %s: %w", ln.Addr(), err)
+		default:
+			wg.Go(func() { s.handle(ctx, conn, &wg) })
+		}
+	}
+}
+
+// isTemporary reports whether Accept may succeed later.
+func isTemporary(err error) bool {
+	var netErr net.Error
+	if !errors.As(err, &netErr) || errors.Is(err, net.ErrClosed) {
+		return false
+	}
+	return netErr.Timeout() || isOutOfResources(err)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Links returns the live links, ordered by name.
+func (s *Server) Links() []*Link { return s.links.all() }
+
+// Link returns the live link of a device, or nil.
+func (s *Server) Link(name string) *Link { return s.links.holder(name) }
+
+// Failures returns the logins that devices refused and that are not tried again.
+func (s *Server) Failures() []auth.Failure { return s.failures.List(time.Now()) }
+
+// ClearFailures lets every user entry be tried again on the device with this
+// identity.
+func (s *Server) ClearFailures(id auth.Identity) { s.failures.Clear(id) }
+
+// Calls returns how many calls are in progress: accepted, and neither a link
+// nor ended.
+func (s *Server) Calls() int { return int(s.calls.Load()) }

@@ -1,0 +1,213 @@
+package callhome
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"callhome-gateway/internal/netconf"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// ErrNoSession is returned by Link.Open when the device allows no further
+// session on its connection at present.
+var ErrNoSession = errors.New("the device allows no further session on its connection")
+
+// Session is one NETCONF session with a device. Send and Next may each be used
+// by one goroutine at a time, the other methods by any.
+type Session struct {
+	link     *Link
+	channel  ssh.Channel
+	requests <-chan *ssh.Request
+	conn     *netconf.Conn
+	hello    *netconf.Hello
+	framing  netconf.Framing
+	shared   bool // hello's capabilities are one of helloSets
+
+	sending     sync.Mutex // serialises Send: the control session has two senders
+	lastTraffic atomic.Int64
+	outstanding atomic.Int64
+	closeOnce   sync.Once
+}
+
+// openSession opens a channel, requests the subsystem and exchanges hellos.
+// Whoever calls it says what happens to the channel's requests.
+func (l *Link) openSession(ctx context.Context, service func(*Session) bool) (*Session, error) {
+	channel, requests, err := l.ssh.OpenChannel("session", nil)
+	if err != nil {
+		return nil, openError(err)
+	}
+	s := &Session{link: l, channel: channel, requests: requests, conn: netconf.NewConn(channel)}
+	if !s.drain(channel.Stderr()) || !service(s) {
+		return nil, ErrLinkEnded
+	}
+	stop := context.AfterFunc(ctx, func() { _ = channel.Close() })
+	err = s.start()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openError tells a refused channel from a broken connection.
+func openError(err error) error {
+	var refused *ssh.OpenChannelError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%w (%s: %s)", ErrNoSession, refused.Reason, Quote(refused.Message))
+	}
+	return ErrLinkEnded
+}
+
+// errSubsystem is wrapped by the errors of a device that has no netconf subsystem.
+var errSubsystem = errors.New("the device refused the netconf subsystem")
+
+// start requests the subsystem and sends our hello without waiting for the
+// device's: a libnetconf2 server with one channel that lacks the client's
+// hello stops answering on all others.
+func (s *Session) start() error {
+	ok, err := s.channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"netconf"}))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errSubsystem, describeNetwork(err))
+	}
+	if !ok {
+		return errSubsystem
+	}
+	own := s.link.hello.hello()
+	if err := s.conn.WriteDocument(own.Document()); err != nil {
+		return fmt.Errorf("cannot send the hello: %w", describeNetwork(err))
+	}
+	if s.hello, err = netconf.ReadHello(s.conn.Reader); err != nil {
+		return fmt.Errorf("no valid hello from the device: %w", err)
+	}
+	if s.framing, err = netconf.CommonFraming(own, s.hello); err != nil {
+		return fmt.Errorf("the hellos do not match: %w", err)
+	}
+	s.conn.SetFraming(s.framing)
+	s.touch()
+	return nil
+}
+
+// hello returns the gateway's hello.
+func (o HelloOptions) hello() *netconf.Hello {
+	h := &netconf.Hello{}
+	if o.offers("1.0") {
+		h.Capabilities = append(h.Capabilities, netconf.CapabilityBase10)
+	}
+	if o.offers("1.1") {
+		h.Capabilities = append(h.Capabilities, netconf.CapabilityBase11)
+	}
+	h.Capabilities = append(h.Capabilities, o.Capabilities...)
+	return h
+}
+
+func (o HelloOptions) offers(base string) bool {
+	return len(o.Base) == 0 || slices.Contains(o.Base, base)
+}
+
+// drain reads what nobody wants, so that it cannot fill the channel's window.
+func (s *Session) drain(r io.Reader) bool {
+	return s.link.spawn(func() { _, _ = io.Copy(io.Discard, r) })
+}
+
+// refuseRequests answers the channel's requests, so that they cannot block
+// the connection.
+func (s *Session) refuseRequests() bool {
+	return s.link.spawn(func() { refuseAll(s.requests) })
+}
+
+func refuseAll(requests <-chan *ssh.Request) {
+	for request := range requests {
+		_ = request.Reply(false, nil)
+	}
+}
+
+// Hello returns the device's hello on this session, its session-id included.
+func (s *Session) Hello() *netconf.Hello { return s.hello }
+
+// Framing returns how messages are delimited on the session: chunked when both
+// sides have base:1.1.
+func (s *Session) Framing() netconf.Framing { return s.framing }
+
+// Send writes one whole message; its Body is read to the end. After an error
+// part of it may have been written, so the session is closed: a device never
+// gets half an RPC and then another.
+func (s *Session) Send(m *netconf.Message) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.touch()
+	if m.Head.Kind == netconf.KindRPC {
+		s.outstanding.Add(1)
+		s.link.outstanding.Add(1)
+	}
+	if err := s.conn.Write(m); err != nil {
+		_ = s.Close()
+		return err
+	}
+	return nil
+}
+
+func (s *Session) sendDocument(doc []byte) error {
+	return s.Send(&netconf.Message{
+		Head: netconf.Head{Kind: netconf.KindRPC},
+		Size: int64(len(doc)),
+		Body: bytes.NewReader(doc),
+	})
+}
+
+// Next returns the next message from the device, as netconf.Reader.Next does:
+// its Body is valid until the next call and streams. It returns io.EOF when
+// the device has ended the session.
+func (s *Session) Next() (*netconf.Message, error) {
+	m, err := s.conn.Next()
+	if err != nil {
+		return nil, err
+	}
+	s.touch()
+	if m.Head.Kind == netconf.KindReply {
+		s.answered()
+	}
+	return m, nil
+}
+
+// answered counts a reply, unless nothing was asked.
+func (s *Session) answered() {
+	if s.outstanding.Add(-1) < 0 {
+		s.outstanding.Add(1)
+		return
+	}
+	s.link.outstanding.Add(-1)
+}
+
+// CloseSend tells the device that nothing more will be sent; what it still
+// sends can be read.
+func (s *Session) CloseSend() error { return s.channel.CloseWrite() }
+
+// Close ends the session: the device sees its channel close. A Next that waits
+// returns when the device has confirmed that or the link has ended; what the
+// device still sends until then is read and dropped, because a libnetconf2
+// server that cannot write to one channel answers on none.
+func (s *Session) Close() error {
+	var err error
+	s.closeOnce.Do(func() {
+		s.link.outstanding.Add(-s.outstanding.Swap(0))
+		err = s.channel.Close()
+		s.drain(s.channel)
+	})
+	return err
+}
+
+func (s *Session) touch() { s.lastTraffic.Store(time.Now().UnixNano()) }
+
+// idle returns the time since the last NETCONF message either way.
+func (s *Session) idle() time.Duration { return time.Since(time.Unix(0, s.lastTraffic.Load())) }
