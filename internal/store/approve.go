@@ -1,0 +1,150 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"callhome-gateway/auth"
+)
+
+// minPrefix is how much of a fingerprint must be given: 48 bits, so that
+// nobody makes a key that begins like another and is approved in its place.
+const minPrefix = 8
+
+const fingerprintPrefix = "SHA256:"
+
+// Approval is an operator's decision about one device.
+type Approval struct {
+	// Device says which: a fingerprint, the beginning of one (8 characters
+	// at least, with or without "SHA256:"), or a name.
+	Device string
+	// Name is what it shall be called. If empty, it keeps its name, or gets
+	// that of the session entry it matched.
+	Name string
+	// User names the user entry to log in with. If empty, that of an already
+	// approved device stays, and others get the callhome-users.
+	User string
+	// Replace lets the device take the name from the identities that have it.
+	Replace bool
+}
+
+// Approve makes a pending identity a known device, or gives an approved or
+// pinned one another name or user. It returns the device, and what was
+// replaced: the devices as they were that have lost their name. Links of those
+// should be ended. The error is one of auth's, or the disk's.
+func (s *Store) Approve(a Approval) (device auth.Device, replaced []auth.Device, err error) {
+	s.change.Lock()
+	defer s.change.Unlock()
+	found, err := s.find(a.Device)
+	if err != nil {
+		return auth.Device{}, nil, fmt.Errorf("approving: %w", err)
+	}
+	device = found
+	device.FirstUse, device.Since = false, now()
+	if a.User != "" {
+		device.User = a.User
+	}
+	if a.Name != "" {
+		device.Name = a.Name
+	}
+	if device.Name == "" {
+		return auth.Device{}, nil, fmt.Errorf("approving %s: %w: give it a name with --name", found.Identity, auth.ErrBadName)
+	}
+	if device.Name, err = cleanName(device.Name); err != nil {
+		return auth.Device{}, nil, fmt.Errorf("approving %s: %w", found.Identity, err)
+	}
+	taken := s.holders(device)
+	if len(taken) > 0 && !a.Replace {
+		return auth.Device{}, nil, fmt.Errorf("approving %s as %q: %w, %s: choose another name, forget that device, or use --replace",
+			device.Identity, device.Name, auth.ErrNameTaken, taken[0].Identity)
+	}
+	replaced = taken
+	if old, ok := s.Approved(device.Identity); ok && old.Name != device.Name {
+		replaced = append(replaced, old)
+	}
+	return device, replaced, s.remember(device, taken)
+}
+
+// holders returns those that have the device's name and another identity.
+func (s *Store) holders(d auth.Device) []auth.Device {
+	var others []auth.Device
+	for _, o := range s.Named(d.Name) {
+		if o.Identity.Fingerprint != d.Identity.Fingerprint {
+			others = append(others, o)
+		}
+	}
+	return others
+}
+
+// find returns the one device that ref means. Pending ones win: it is them
+// that an approval is about.
+func (s *Store) find(ref string) (auth.Device, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	pending := make([]auth.Device, 0, len(s.pending))
+	for _, p := range s.pending {
+		pending = append(pending, auth.Device{Name: p.Name, Identity: p.Identity})
+	}
+	approved := make([]auth.Device, 0, len(s.devices))
+	for _, d := range s.devices {
+		approved = append(approved, d)
+	}
+	for _, list := range [][]auth.Device{pending, approved} {
+		if d, found, err := pick(list, ref); found || err != nil {
+			return d, err
+		}
+	}
+	if bare := strings.TrimPrefix(ref, fingerprintPrefix); len(bare) < minPrefix {
+		return auth.Device{}, fmt.Errorf("%.80q: %w: give its name or at least %d characters of its fingerprint", ref, auth.ErrUnknownDevice, minPrefix)
+	}
+	return auth.Device{}, fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows those that have called", ref, auth.ErrUnknownDevice)
+}
+
+// pick returns the device in the list that ref means. A name wins over the
+// beginning of a fingerprint.
+func pick(list []auth.Device, ref string) (d auth.Device, found bool, err error) {
+	for _, match := range []func(auth.Device, string) bool{hasName, hasFingerprint} {
+		n := 0
+		for _, candidate := range list {
+			if match(candidate, ref) {
+				d, n = candidate, n+1
+			}
+		}
+		if n == 1 {
+			return d, true, nil
+		}
+		if n > 1 {
+			return auth.Device{}, false, fmt.Errorf("%.80q: %w (%d): give the whole fingerprint of the one you mean", ref, auth.ErrAmbiguous, n)
+		}
+	}
+	return auth.Device{}, false, nil
+}
+
+func hasName(d auth.Device, ref string) bool {
+	return ref != "" && d.Name == strings.ToLower(ref)
+}
+
+func hasFingerprint(d auth.Device, ref string) bool {
+	bare := strings.TrimPrefix(ref, fingerprintPrefix)
+	return len(bare) >= minPrefix && strings.HasPrefix(d.Identity.Fingerprint, fingerprintPrefix+bare)
+}
+
+// Reject removes a pending identity, named as in Approval.Device, and returns
+// it. If the device calls again it is pending again.
+func (s *Store) Reject(ref string) (auth.Pending, error) {
+	s.change.Lock()
+	defer s.change.Unlock()
+	list := s.Pending()
+	candidates := make([]auth.Device, len(list))
+	for i, p := range list {
+		candidates[i] = auth.Device{Name: p.Name, Identity: p.Identity}
+	}
+	d, found, err := pick(candidates, ref)
+	if err != nil {
+		return auth.Pending{}, fmt.Errorf("rejecting: %w", err)
+	}
+	if !found {
+		return auth.Pending{}, fmt.Errorf("rejecting %.80q: %w among the pending ones: an approved device is removed by \"callhome-gateway device forget\"", ref, auth.ErrUnknownDevice)
+	}
+	return s.dropPending(d.Identity.Fingerprint)
+}

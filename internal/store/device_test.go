@@ -1,0 +1,217 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+)
+
+func TestApproveByWhatThePersonHas(t *testing.T) {
+	full := identity("one").Fingerprint
+	for name, ref := range map[string]string{
+		"the fingerprint":            full,
+		"its beginning":              full[:len(fingerprintPrefix)+minPrefix],
+		"its beginning, bare":        full[len(fingerprintPrefix):][:minPrefix],
+		"the name of its entry":      "edge-1",
+		"that name in other letters": "Edge-1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mustOpen(t, stateDir(t))
+			call(t, s, "one", "192.0.2.1", "edge-1")
+			call(t, s, "two", "192.0.2.1", "")
+			d, replaced, err := s.Approve(Approval{Device: ref})
+			if err != nil || d.Name != "edge-1" || d.Identity != identity("one") || len(replaced) != 0 {
+				t.Fatalf("%+v %+v %v", d, replaced, err)
+			}
+			if len(s.Pending()) != 1 || len(s.Named("edge-1")) != 1 {
+				t.Errorf("pending %+v, devices %+v", s.Pending(), s.Devices())
+			}
+		})
+	}
+}
+
+func TestApproveRefuses(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	if err := s.Pin(auth.Device{Name: "taken", Identity: identity("owner")}); err != nil {
+		t.Fatal(err)
+	}
+	call(t, s, "one", "192.0.2.1", "nat")
+	call(t, s, "two", "192.0.2.1", "nat")
+	call(t, s, "three", "192.0.2.1", "")
+	three := identity("three").Fingerprint
+	for name, c := range map[string]struct {
+		approval Approval
+		want     error
+	}{
+		"an unknown device":    {Approval{Device: "nobody", Name: "x"}, auth.ErrUnknownDevice},
+		"a short prefix":       {Approval{Device: three[:len(fingerprintPrefix)+4], Name: "x"}, auth.ErrUnknownDevice},
+		"nothing":              {Approval{Name: "x"}, auth.ErrUnknownDevice},
+		"a name of several":    {Approval{Device: "nat"}, auth.ErrAmbiguous},
+		"no name":              {Approval{Device: three}, auth.ErrBadName},
+		"a bad name":           {Approval{Device: three, Name: "no spaces"}, auth.ErrBadName},
+		"a taken name":         {Approval{Device: three, Name: "taken"}, auth.ErrNameTaken},
+		"a taken name in caps": {Approval{Device: three, Name: "TAKEN"}, auth.ErrNameTaken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := s.Approve(c.approval); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+	if len(s.Pending()) != 3 || len(s.Devices()) != 1 {
+		t.Errorf("a refusal changed something: %+v %+v", s.Pending(), s.Devices())
+	}
+}
+
+func TestApproveReplacesAndRenames(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	if err := s.Pin(auth.Device{Name: "dev-old", Identity: identity("old"), User: "fleet", FirstUse: true}); err != nil {
+		t.Fatal(err)
+	}
+	d, replaced, err := s.Approve(Approval{Device: "dev-old", Name: "edge-1"})
+	if err != nil || d.FirstUse || d.User != "fleet" || len(replaced) != 1 || replaced[0].Name != "dev-old" {
+		t.Fatalf("renaming: %+v %+v %v", d, replaced, err)
+	}
+	if len(s.Named("dev-old")) != 0 || len(s.Named("edge-1")) != 1 {
+		t.Errorf("after renaming: %+v", s.Devices())
+	}
+	call(t, s, "new", "192.0.2.1", "")
+	d, replaced, err = s.Approve(Approval{Device: identity("new").Fingerprint, Name: "edge-1", Replace: true})
+	if err != nil || len(replaced) != 1 || replaced[0].Identity != identity("old") {
+		t.Fatalf("replacing: %+v %+v %v", d, replaced, err)
+	}
+	if _, ok := s.Approved(identity("old")); ok || len(s.Named("edge-1")) != 1 {
+		t.Errorf("after replacing: %+v", s.Devices())
+	}
+}
+
+func TestPinTakesNoName(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	d := auth.Device{Name: "dev-1", Identity: identity("one"), FirstUse: true}
+	if err := errors.Join(s.Pin(d), s.Pin(d)); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []auth.Device{
+		{Name: "dev-1", Identity: identity("two")},
+		{Name: "DEV-1", Identity: identity("two")},
+		{Name: "dev-2", Identity: identity("one")},
+	} {
+		if err := s.Pin(d); !errors.Is(err, auth.ErrNameTaken) {
+			t.Errorf("pinning %+v: %v", d, err)
+		}
+	}
+}
+
+func TestForgetMarksThePort(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	if err := s.Pin(auth.Device{Name: "edge-1", Identity: identity("one")}); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"edge-1", "edge-2"} {
+		if err := s.SetPort(gateway.PortAssignment{Device: name, Port: uint16(20000 + i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Reason: callhome.Accepted, Time: now()})
+	gone, err := s.Forget("Edge-1")
+	if err != nil || len(gone) != 1 {
+		t.Fatal(gone, err)
+	}
+	ports, _ := s.Ports()
+	if !ports[0].Forgotten || ports[1].Forgotten {
+		t.Errorf("ports: %+v", ports)
+	}
+	if _, ok := s.Seen("edge-1"); ok || len(s.Devices()) != 0 {
+		t.Error("something is remembered still")
+	}
+	if _, err := s.Forget("edge-1"); !errors.Is(err, auth.ErrUnknownDevice) {
+		t.Errorf("forgetting twice: %v", err)
+	}
+	call(t, s, "one", "192.0.2.1", "")
+	if len(s.Pending()) != 1 {
+		t.Error("a forgotten device does not become pending")
+	}
+}
+
+func TestReject(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	call(t, s, "one", "192.0.2.1", "")
+	if p, err := s.Reject(identity("one").Fingerprint); err != nil || p.Identity != identity("one") {
+		t.Fatal(p, err)
+	}
+	if _, err := s.Reject(identity("one").Fingerprint); !errors.Is(err, auth.ErrUnknownDevice) {
+		t.Errorf("rejecting twice: %v", err)
+	}
+}
+
+func TestAnApprovedDeviceIsNotPending(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	if err := s.Pin(auth.Device{Name: "edge-1", Identity: identity("one")}); err != nil {
+		t.Fatal(err)
+	}
+	call(t, s, "one", "192.0.2.1", "")
+	if len(s.Pending()) != 0 {
+		t.Errorf("pending: %+v", s.Pending())
+	}
+}
+
+func TestPendingIsBounded(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	call(t, s, "quiet", "203.0.113.1", "")
+	for i := range 200 {
+		call(t, s, fmt.Sprint("v4-", i), "192.0.2.1", "")
+		call(t, s, fmt.Sprint("v6-", i), fmt.Sprintf("2001:db8::%x", i+1), "")
+	}
+	if n := len(s.Pending()); n != 1+2*maxPendingSource {
+		t.Errorf("%d pending after floods from two sources", n)
+	}
+	for i := range maxPending {
+		call(t, s, fmt.Sprint("many-", i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), "")
+	}
+	if n := len(s.Pending()); n != maxPending {
+		t.Errorf("%d pending after a flood from many sources", n)
+	}
+	for address, want := range map[string]int{"203.0.113.1": 1, "192.0.2.1": 1, "2001:db8::1": 1} {
+		if n := s.sources[source(netip.MustParseAddr(address))]; n > want {
+			t.Errorf("%d are left of %s, while others had to go", n, address)
+		}
+	}
+}
+
+func TestTheLargestSourcePays(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	call(t, s, "quiet", "203.0.113.1", "")
+	for i := range maxPendingSource {
+		call(t, s, fmt.Sprint("flood-", i), "192.0.2.1", "")
+	}
+	for i := range maxPending - 10 {
+		call(t, s, fmt.Sprint("many-", i), netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String(), "")
+	}
+	if s.pending[identity("quiet").Fingerprint] == nil {
+		t.Error("the device that called once had to go")
+	}
+	if n, want := s.sources[source(netip.MustParseAddr("192.0.2.1"))], 9; n != want {
+		t.Errorf("%d are left of the largest source, want %d", n, want)
+	}
+}
+
+func TestTheOldestOfASourceIsEvicted(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	for i := range maxPendingSource {
+		call(t, s, fmt.Sprint(i), "192.0.2.1", "")
+	}
+	call(t, s, "0", "192.0.2.1", "") // calls again: 1 is the oldest now
+	call(t, s, "new", "192.0.2.1", "")
+	left := map[auth.Identity]bool{}
+	for _, p := range s.Pending() {
+		left[p.Identity] = true
+	}
+	if !left[identity("0")] || left[identity("1")] || !left[identity("new")] {
+		t.Error("the wrong one was evicted")
+	}
+}

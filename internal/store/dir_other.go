@@ -1,0 +1,10 @@
+//go:build !unix
+
+package store
+
+import "io/fs"
+
+// Mode bits say nothing here: access is a matter of the directory's ACL.
+func openToOthers(fs.FileInfo) bool { return false }
+
+func checkOwner(string, fs.FileInfo) error { return nil }

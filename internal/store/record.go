@@ -1,0 +1,48 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// version is that of every record that this program writes. It is raised when
+// an older program would misread what a newer one has written.
+const version = 1
+
+// ErrNewer is returned by Open for a state that a newer version has written:
+// to go on would be to lose what this one does not understand.
+var ErrNewer = errors.New("written by a newer callhome-gateway: run that version, or restore a backup from before it")
+
+type header struct {
+	V int `json:"v"`
+}
+
+// encode returns the record as it is stored. Records hold only strings, numbers
+// and times, whose encoding cannot fail, except for a year beyond 9999: the
+// error is returned all the same.
+func encode(table, key string, record any) (change, error) {
+	value, err := json.Marshal(record)
+	if err != nil {
+		return change{}, fmt.Errorf("encoding record %q of %q: %w", key, table, err)
+	}
+	return change{table: table, key: key, value: value}, nil
+}
+
+func decode[T any](value []byte) (T, error) {
+	var record T
+	var h header
+	if err := json.Unmarshal(value, &h); err != nil {
+		return record, fmt.Errorf("it is damaged: %w", err)
+	}
+	if h.V > version {
+		return record, fmt.Errorf("%w (record version %d, known is %d)", ErrNewer, h.V, version)
+	}
+	if h.V < 1 {
+		return record, errors.New("it is damaged: it has no version")
+	}
+	if err := json.Unmarshal(value, &record); err != nil {
+		return record, fmt.Errorf("it is damaged: %w", err)
+	}
+	return record, nil
+}

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"net/netip"
+	"time"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+)
+
+const seenTable = "seen"
+
+// maxSeen bounds the names of which something is remembered.
+const maxSeen = 1 << 17
+
+// Seen is what is remembered of a device while it is away.
+type Seen struct {
+	Name string
+	// Last is when it was last connected; zero if never.
+	Last time.Time
+	// Outcome is that of its latest call; its Reason is empty if there was none.
+	Outcome callhome.Outcome
+}
+
+type seenEntry struct {
+	Seen
+	dirty bool
+}
+
+type seenRecord struct {
+	V       int            `json:"v"`
+	Name    string         `json:"name"`
+	Last    time.Time      `json:"last,omitzero"`
+	Outcome *outcomeRecord `json:"outcome,omitempty"`
+}
+
+type outcomeRecord struct {
+	Time        time.Time      `json:"time"`
+	Reason      string         `json:"reason"`
+	Remote      netip.AddrPort `json:"remote"`
+	Type        string         `json:"type,omitempty"`
+	Fingerprint string         `json:"fingerprint,omitempty"`
+	User        string         `json:"user,omitempty"`
+	Detail      string         `json:"detail,omitempty"`
+	Took        time.Duration  `json:"took_ns"`
+}
+
+func (s *Store) loadSeen(value []byte) error {
+	r, err := decode[seenRecord](value)
+	if err != nil {
+		return err
+	}
+	e := &seenEntry{Seen: Seen{Name: r.Name, Last: r.Last}}
+	if o := r.Outcome; o != nil {
+		e.Outcome = callhome.Outcome{
+			Time: o.Time, Reason: callhome.Reason(o.Reason), Remote: o.Remote, Device: r.Name,
+			Identity: auth.Identity{Type: o.Type, Fingerprint: o.Fingerprint},
+			User:     o.User, Detail: o.Detail, Took: o.Took,
+		}
+	}
+	s.seen[r.Name] = e
+	return nil
+}
+
+func (e *seenEntry) record() seenRecord {
+	r := seenRecord{V: version, Name: e.Name, Last: e.Last}
+	if o := e.Outcome; o.Reason != "" {
+		r.Outcome = &outcomeRecord{
+			Time: o.Time, Reason: string(o.Reason), Remote: o.Remote,
+			Type: o.Identity.Type, Fingerprint: o.Identity.Fingerprint,
+			User: o.User, Detail: o.Detail, Took: o.Took,
+		}
+	}
+	return r
+}
+
+// NoteOutcome remembers how the latest call of a device ended. Calls of which
+// the device is not known are not remembered. It never waits for the disk.
+func (s *Store) NoteOutcome(o callhome.Outcome) {
+	s.noteSeen(o.Device, func(e *seenEntry) {
+		e.Outcome = o
+		if o.Reason == callhome.Accepted {
+			e.Last = o.Time.Round(0)
+		}
+	})
+}
+
+// NoteSeen remembers that the device was connected until the given time. It
+// never waits for the disk.
+func (s *Store) NoteSeen(name string, last time.Time) {
+	s.noteSeen(name, func(e *seenEntry) { e.Last = last.Round(0) })
+}
+
+func (s *Store) noteSeen(name string, update func(*seenEntry)) {
+	if name == "" {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.seen[name]
+	if !ok {
+		if len(s.seen) >= maxSeen {
+			return
+		}
+		e = &seenEntry{Seen: Seen{Name: name}}
+		s.seen[name] = e
+	}
+	update(e)
+	e.dirty = true
+	s.markDirty()
+}
+
+// Seen returns what is remembered of the device.
+func (s *Store) Seen(name string) (Seen, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok := s.seen[name]
+	if !ok {
+		return Seen{}, false
+	}
+	return e.Seen, true
+}
+
+func (s *Store) collectSeenLocked(b *batch) {
+	for name, e := range s.seen {
+		if e.dirty {
+			b.add(&e.dirty, seenTable, name, e.record())
+		}
+	}
+}
