@@ -3,6 +3,7 @@ package callhome
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -113,16 +114,18 @@ func (s *Server) usualUser(remote netip.Addr, users []*auth.User) *auth.User {
 	return users[0]
 }
 
+// firstEntryUser also looks at the users that approvals may name: which one is
+// right shows at stage B.
 func (s *Server) firstEntryUser() *auth.User {
 	for _, e := range s.entries {
 		if !e.Address.IsValid() && e.User != nil {
 			return e.User
 		}
 	}
-	for _, user := range s.opts.NamedUsers {
-		return user // approved devices may name it; which one shows at stage B
+	if len(s.opts.NamedUsers) == 0 {
+		return nil
 	}
-	return nil
+	return s.opts.NamedUsers[slices.Min(slices.Collect(maps.Keys(s.opts.NamedUsers)))]
 }
 
 func (s *Server) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User {

@@ -105,12 +105,12 @@ func scanPreamble(buf []byte) (int, error) {
 			break
 		}
 		if lines >= maxPreambleLines {
-			return -1, fmt.Errorf("%d lines before the SSH version line, at most %d are read", lines, maxPreambleLines)
+			return -1, fmt.Errorf("more than %d lines before the SSH version line", maxPreambleLines)
 		}
 		offset += len(line) + 1
 	}
 	if len(buf) > maxPreambleBytes {
-		return -1, fmt.Errorf("%d bytes without an SSH version line, at most %d are read", len(buf), maxPreambleBytes)
+		return -1, fmt.Errorf("more than %d bytes without an SSH version line", maxPreambleBytes)
 	}
 	return -1, nil
 }
