@@ -1,0 +1,155 @@
+// Package control lets operators see and steer a running gateway: HTTP and
+// JSON over a unix socket in the state directory, which only root and the
+// gateway's own user may use. Managers have no part in it.
+package control
+
+import (
+	"context"
+	"time"
+)
+
+// SocketName is the socket's file name in the state directory.
+const SocketName = "control.sock"
+
+// Backend is what the control API acts on. The daemon is one, and so is the
+// Client, which asks a running daemon. Methods may be called concurrently and
+// must honour ctx. Errors are told to the operator as they are: they name what
+// failed and what to do, and hold no secret. Those that wrap an error of this
+// package or of auth keep it over the socket.
+type Backend interface {
+	Status(ctx context.Context) (Status, error)
+	// Devices returns the connected, away and pending devices in the order
+	// in which they should be shown, without their capabilities.
+	Devices(ctx context.Context) ([]Device, error)
+	// Device returns one device by name, or a pending one by its fingerprint.
+	Device(ctx context.Context, name string) (Device, error)
+	// Approve returns the device as it is known from now on.
+	Approve(ctx context.Context, r ApproveRequest) (Device, error)
+	// Reject removes a pending identity, given as in ApproveRequest.Device,
+	// and returns it.
+	Reject(ctx context.Context, device string) (Device, error)
+	// Forget removes what is remembered of a device, and its link.
+	Forget(ctx context.Context, name string) error
+	// Disconnect ends a device's link. The device may call again.
+	Disconnect(ctx context.Context, name string) error
+}
+
+// Status is the state of the whole gateway.
+type Status struct {
+	Version  string    `json:"version"`
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+	StateDir string    `json:"state_dir"`
+	Callhome Listener  `json:"callhome"`
+	Gateway  Listener  `json:"gateway"`
+	Devices  Counts    `json:"devices"`
+	// Calls is the number of calls in progress, held rejections included.
+	Calls int `json:"calls"`
+	// Managers is the number of manager sessions.
+	Managers int `json:"managers"`
+	// Failures are the logins that are not tried again for now.
+	Failures []Failure `json:"failures"`
+	// Awaited are the usernames with which the next calls are met.
+	Awaited []Awaited `json:"awaited"`
+}
+
+// Listener is the state of a listening socket. For the gateway it is that of
+// the shared endpoint.
+type Listener struct {
+	Enabled bool `json:"enabled"`
+	// Address is host:port; empty if there is none.
+	Address   string `json:"address"`
+	Listening bool   `json:"listening"`
+	// Error says why it does not listen although it is enabled.
+	Error string `json:"error,omitempty"`
+}
+
+// Counts are numbers of devices by state.
+type Counts struct {
+	Connected int `json:"connected"`
+	Away      int `json:"away"`
+	Pending   int `json:"pending"`
+}
+
+// Failure is a refused login that is remembered: this user entry is not tried
+// again for this identity until it expires.
+type Failure struct {
+	Identity string    `json:"identity"`
+	Device   string    `json:"device"`
+	User     string    `json:"user"`
+	Since    time.Time `json:"since"`
+	// Expires is zero if it never does.
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// Awaited are the usernames that devices calling from an address need.
+type Awaited struct {
+	Address   string   `json:"address"`
+	Usernames []string `json:"usernames"`
+}
+
+// The states of a Device.
+const (
+	StateConnected = "connected"
+	StateAway      = "away"
+	StatePending   = "pending"
+)
+
+// Device is what is known of one device. Strings may come from the device:
+// whoever shows them must escape them.
+type Device struct {
+	// Name is empty for a pending device that matches no session entry.
+	Name string `json:"name"`
+	// State is one of StateConnected, StateAway and StatePending.
+	State     string `json:"state"`
+	Transport string `json:"transport"`
+	// Address is where it is connected from, or called from last.
+	Address string `json:"address"`
+	// Identity is the fingerprint that it proved, or last proved.
+	Identity string `json:"identity"`
+	KeyType  string `json:"key_type"`
+	// User is the user entry that it is logged in with, or would be.
+	User string `json:"user"`
+	// Port and TLSPort are its own endpoints; 0 means none.
+	Port    uint16 `json:"port"`
+	TLSPort uint16 `json:"tls_port"`
+	// Managers is the number of manager sessions with it.
+	Managers int `json:"managers"`
+	// Busy says that it acknowledges what it is sent, but does not answer.
+	Busy bool `json:"busy"`
+	// Since is when it connected; for a pending device, when it first called.
+	Since    time.Time `json:"since,omitzero"`
+	LastSeen time.Time `json:"last_seen,omitzero"`
+	// LastOutcome is how its latest call ended; null if it never called.
+	LastOutcome *Outcome `json:"last_outcome"`
+	// Calls is how often a pending device has called.
+	Calls int `json:"calls,omitempty"`
+	// SessionID is that of the control session, while it is connected.
+	SessionID uint32 `json:"session_id,omitempty"`
+	// Capabilities are those of its hello. Backend.Device alone tells them.
+	Capabilities []string `json:"capabilities,omitempty"`
+}
+
+// Outcome is how a call ended.
+type Outcome struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
+	Detail string    `json:"detail"`
+}
+
+// ApproveRequest makes a pending device a known one.
+type ApproveRequest struct {
+	// Device is a fingerprint, the beginning of one, or a name.
+	Device string `json:"device"`
+	// Name is what it shall be called; empty keeps the name that it has.
+	Name string `json:"name,omitempty"`
+	// User names the user entry to log in with; empty means the callhome-users.
+	User string `json:"user,omitempty"`
+	// Replace takes the name from the identity that has it.
+	Replace bool `json:"replace,omitempty"`
+}
+
+// target is the body of the requests that name a device and no more.
+type target struct {
+	Device string `json:"device"`
+}
