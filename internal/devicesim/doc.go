@@ -1,0 +1,8 @@
+// Package devicesim simulates NETCONF devices that call home (RFC 8071), for
+// demos, tests and load: a device dials, and is the SSH server on the
+// connection that it dialled. It is small but honest: it advertises only what
+// it does, and answers the rest with the errors of RFC 6241.
+//
+// Three operations in its own namespace exist for tests: blob streams a reply
+// of any size, sleep keeps the device busy, echo returns what it was given.
+package devicesim

@@ -1,0 +1,109 @@
+package devicesim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// FleetOptions describes many devices in one process.
+type FleetOptions struct {
+	// Options is what the devices have in common. Device number n, from 1 on,
+	// is called Name-n; a single one just Name.
+	Options
+	// Count is the number of devices, at least 1.
+	Count int
+	// Seed makes the host keys (see KeyFromSeed); without one they are random.
+	// HostKeys, if given, are those of a single device.
+	Seed string
+	// Sources, if valid, gives the devices the addresses of a prefix to call
+	// from, one each, beginning with its own address and starting over there
+	// at its end.
+	Sources netip.Prefix
+	// Rate is how many calls all devices together start each second, at
+	// most. Default: as many as they want.
+	Rate float64
+}
+
+// Fleet is a number of devices that call the same peer.
+type Fleet struct {
+	// Devices are in the order of their numbers.
+	Devices []*Device
+}
+
+// NewFleet makes a fleet.
+func NewFleet(o FleetOptions) (*Fleet, error) {
+	if o.Count < 1 {
+		return nil, fmt.Errorf("a fleet of %d devices: at least 1 is needed", o.Count)
+	}
+	if len(o.HostKeys) > 0 && o.Count > 1 {
+		return nil, errors.New("several devices cannot share host keys")
+	}
+	f := &Fleet{Devices: make([]*Device, o.Count)}
+	pace := o.pace()
+	source := o.Sources.Addr()
+	for i := range f.Devices {
+		d, err := o.device(i, source)
+		if err != nil {
+			return nil, err
+		}
+		d.pace = pace
+		f.Devices[i] = d
+		source = o.after(source)
+	}
+	return f, nil
+}
+
+func (o *FleetOptions) pace() func(context.Context) error {
+	if o.Rate <= 0 {
+		return nil
+	}
+	return newPacer(o.Rate).wait
+}
+
+// after returns the source address that follows.
+func (o *FleetOptions) after(source netip.Addr) netip.Addr {
+	if next := source.Next(); o.Sources.Contains(next) {
+		return next
+	}
+	return o.Sources.Addr()
+}
+
+func (o *FleetOptions) device(i int, source netip.Addr) (*Device, error) {
+	one := o.Options
+	if o.Count > 1 {
+		one.Name = fmt.Sprintf("%s-%d", o.Name, i+1)
+	}
+	if source.IsValid() {
+		one.Source = source
+	}
+	if len(one.HostKeys) == 0 {
+		key, err := o.key(i)
+		if err != nil {
+			return nil, err
+		}
+		one.HostKeys = []ssh.Signer{key}
+	}
+	return New(one)
+}
+
+func (o *FleetOptions) key(i int) (ssh.Signer, error) {
+	if o.Seed == "" {
+		return GenerateKey()
+	}
+	return KeyFromSeed(o.Seed, i)
+}
+
+// Run runs all devices until ctx ends, and returns when all have ended.
+func (f *Fleet) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, d := range f.Devices {
+		wg.Go(func() { _ = d.Run(ctx) }) // each logs its own errors
+	}
+	wg.Wait()
+	return ctx.Err()
+}

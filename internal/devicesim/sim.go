@@ -1,0 +1,107 @@
+package devicesim
+
+import (
+	"encoding/xml"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"callhome-gateway/internal/netconf"
+)
+
+// NamespaceSim is the namespace of what only simulated devices have: their
+// configuration, and the operations blob, sleep and echo.
+const NamespaceSim = "urn:callhome-gateway:sim"
+
+const maxSleep = time.Hour
+
+func simName(local string) xml.Name { return xml.Name{Space: NamespaceSim, Local: local} }
+
+// blob answers with as many bytes of text as asked for, without holding them.
+func (s *session) blob(op *node) (reply, *netconf.RPCError) {
+	size, err := strconv.ParseInt(op.paramText("size"), 10, 64)
+	if err != nil || size < 0 {
+		return reply{}, errBadElement("size")
+	}
+	return reply{stream: io.MultiReader(
+		strings.NewReader(`<blob xmlns="`+NamespaceSim+`">`),
+		&filler{left: size},
+		strings.NewReader(`</blob>`),
+	)}, nil
+}
+
+// fillerText is text in lines of 64 bytes.
+var fillerText = strings.Repeat(strings.Repeat("0123456789abcdef", 4)[:63]+"\n", 1024)
+
+// filler reads as text of a given length.
+type filler struct{ left, offset int64 }
+
+func (f *filler) Read(p []byte) (int, error) {
+	if f.left == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p[:min(int64(len(p)), f.left)], fillerText[f.offset:])
+	f.left -= int64(n)
+	f.offset = (f.offset + int64(n)) % int64(len(fillerText))
+	return n, nil
+}
+
+// sleep answers after a time, in which the session does nothing else.
+func (s *session) sleep(op *node) (reply, *netconf.RPCError) {
+	ms, err := strconv.ParseInt(op.paramText("milliseconds"), 10, 64)
+	if err != nil || ms < 0 || ms > maxSleep.Milliseconds() {
+		return reply{}, errBadElement("milliseconds")
+	}
+	s.wait(time.Duration(ms) * time.Millisecond)
+	return reply{}, nil
+}
+
+// wait returns after d, or when the session ends.
+func (s *session) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.ctx.Done():
+	}
+}
+
+// echo answers with what it was given.
+func (s *session) echo(op *node) (reply, *netconf.RPCError) {
+	return content(op), nil
+}
+
+// defaultConfig is the configuration of a device that was given none.
+func defaultConfig(name string) *node {
+	return branch(xml.Name{}, branch(simName("system"),
+		leaf(simName("name"), name),
+		leaf(simName("location"), "simulated")))
+}
+
+// state returns the state data of the device: its own, and the event streams
+// that RFC 5277 section 3.2.5.1 asks for.
+func (d *Device) state() []*node {
+	sessions := branch(simName("sessions"))
+	for _, s := range d.openSessions() {
+		sessions.kids = append(sessions.kids, branch(simName("session"),
+			leaf(simName("id"), strconv.FormatUint(uint64(s.id), 10)),
+			leaf(simName("username"), s.user),
+			leaf(simName("since"), s.since.UTC().Format(time.RFC3339))))
+	}
+	uptime := int64(time.Since(d.started).Seconds())
+	return []*node{
+		branch(simName("state"), leaf(simName("uptime"), strconv.FormatInt(uptime, 10)), sessions),
+		streams(),
+	}
+}
+
+func streams() *node {
+	name := func(local string) xml.Name {
+		return xml.Name{Space: "urn:ietf:params:xml:ns:netmod:notification", Local: local}
+	}
+	return branch(name("netconf"), branch(name("streams"), branch(name("stream"),
+		leaf(name("name"), streamName),
+		leaf(name("description"), "all events of this device"),
+		leaf(name("replaySupport"), "false"))))
+}
