@@ -39,7 +39,9 @@ func (s selection) mark(n, f *node) bool {
 	if !s.markKids(n, f) {
 		return false
 	}
-	s[n] = s[n] // selected, and a whole one stays whole
+	if _, selected := s[n]; !selected { // one that is whole stays so
+		s[n] = false
+	}
 	return true
 }
 

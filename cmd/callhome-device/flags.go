@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"callhome-gateway/internal/devicesim"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/pflag"
+	"golang.org/x/crypto/ssh"
+)
+
+// maxKeyFile bounds the key files, in bytes.
+const maxKeyFile = 1 << 20
+
+// flags are the command line as it was given.
+type flags struct {
+	connect             string
+	count               int
+	name                string
+	username            string
+	password            string
+	authorizedKey       string
+	hostKey             string
+	seed                string
+	reconnect           time.Duration
+	source              string
+	sources             netip.Prefix // of source
+	rate                float64
+	helloSize           int
+	maxSessions         int
+	base                string
+	heartbeat           time.Duration
+	target              string
+	keyboardInteractive bool
+	logLevel            string
+}
+
+func (f *flags) register(set *pflag.FlagSet) {
+	set.SortFlags = false
+	set.StringVar(&f.connect, "connect", "", "`HOST:PORT` to call (required)")
+	set.IntVar(&f.count, "count", 1, "number of devices")
+	set.StringVar(&f.name, "name", "device", "name; with --count the `PREFIX` of NAME-1, NAME-2, …")
+	set.StringVar(&f.username, "username", "netconf", "the only `USER` that may log in")
+	set.StringVar(&f.password, "password", "", "password that logs in")
+	set.BoolVar(&f.keyboardInteractive, "keyboard-interactive", false, "ask for the password by keyboard-interactive")
+	set.StringVar(&f.authorizedKey, "authorized-key", "", "`FILE` of public keys that log in, as in authorized_keys")
+	set.StringVar(&f.hostKey, "host-key", "", "private key `FILE` of the device (default: a new key)")
+	set.StringVar(&f.seed, "seed", "", "derive the host keys from this `TEXT`, so that they stay the same")
+	set.DurationVar(&f.reconnect, "reconnect", 5*time.Second, "time between a call's end and the next call")
+	set.StringVar(&f.source, "source", "", "`ADDRESS` to call from, or a prefix such as 127.1.0.0/16 with one for each device")
+	set.Float64Var(&f.rate, "rate", 0, "start at most this many calls a second (0: no limit)")
+	set.IntVar(&f.helloSize, "hello-size", 0, "pad the hello to this many `BYTES`")
+	set.IntVar(&f.maxSessions, "max-sessions", 0, "refuse further sessions on a connection (0: 1024)")
+	set.StringVar(&f.base, "base", "both", "NETCONF versions: 1.0, 1.1 or both")
+	set.DurationVar(&f.heartbeat, "heartbeat", time.Second, "time between notifications to subscribers")
+	set.StringVar(&f.target, "target", "running", "datastore that can be edited: running or candidate")
+	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn, error or off")
+}
+
+// options turns the flags into options, or says what is wrong with them.
+func (f *flags) options() (devicesim.FleetOptions, error) {
+	if err := f.check(); err != nil {
+		return devicesim.FleetOptions{}, usageError{err}
+	}
+	o := devicesim.FleetOptions{
+		Count: f.count, Seed: f.seed, Sources: f.sources, Rate: f.rate,
+		Options: devicesim.Options{
+			Connect: f.connect, Name: f.name,
+			Username: f.username, Password: f.password, KeyboardInteractive: f.keyboardInteractive,
+			Reconnect: f.reconnect, Heartbeat: f.heartbeat,
+			HelloSize: f.helloSize, MaxSessions: f.maxSessions,
+			Base: bases[f.base], Candidate: f.target == "candidate",
+		},
+	}
+	return o, f.readKeys(&o)
+}
+
+var bases = map[string][]string{"1.0": {"1.0"}, "1.1": {"1.1"}, "both": {"1.0", "1.1"}}
+
+// check reports the first setting that makes no sense.
+func (f *flags) check() error {
+	if f.connect == "" {
+		return errors.New("nothing to call: give --connect HOST:PORT")
+	}
+	if _, _, err := net.SplitHostPort(f.connect); err != nil {
+		return fmt.Errorf("--connect %q is no HOST:PORT", f.connect)
+	}
+	if f.password == "" && f.authorizedKey == "" {
+		return errors.New("nobody could log in: give --password or --authorized-key")
+	}
+	if f.hostKey != "" && (f.count != 1 || f.seed != "") {
+		return errors.New("--host-key is for one device: with --count or --seed each has its own key")
+	}
+	if f.reconnect <= 0 || f.heartbeat <= 0 {
+		return errors.New("--reconnect and --heartbeat must be more than 0s")
+	}
+	if bases[f.base] == nil {
+		return fmt.Errorf("--base %q is not 1.0, 1.1 or both", f.base)
+	}
+	if f.target != "running" && f.target != "candidate" {
+		return fmt.Errorf("--target %q is not running or candidate", f.target)
+	}
+	if hclog.LevelFromString(f.logLevel) == hclog.NoLevel {
+		return fmt.Errorf("--log-level %q is not debug, info, warn, error or off", f.logLevel)
+	}
+	return f.checkSource()
+}
+
+// checkSource takes a prefix, or an address as the prefix of that one alone.
+func (f *flags) checkSource() error {
+	if f.source == "" {
+		return nil
+	}
+	var err error
+	if f.sources, err = netip.ParsePrefix(f.source); err == nil {
+		return nil
+	}
+	addr, err := netip.ParseAddr(f.source)
+	if err != nil {
+		return fmt.Errorf("--source %q is no address and no prefix", f.source)
+	}
+	f.sources = netip.PrefixFrom(addr, addr.BitLen())
+	return nil
+}
+
+// readKeys reads the key files.
+func (f *flags) readKeys(o *devicesim.FleetOptions) error {
+	if f.hostKey != "" {
+		text, err := readFile(f.hostKey)
+		if err != nil {
+			return fmt.Errorf("read host key: %w", err)
+		}
+		key, err := ssh.ParsePrivateKey(text)
+		if err != nil {
+			return fmt.Errorf("host key %s: %w", f.hostKey, err)
+		}
+		o.HostKeys = []ssh.Signer{key}
+	}
+	if f.authorizedKey != "" {
+		text, err := readFile(f.authorizedKey)
+		if err != nil {
+			return fmt.Errorf("read authorized keys: %w", err)
+		}
+		if o.AuthorizedKeys, err = authorizedKeys(text); err != nil {
+			return fmt.Errorf("authorized keys %s: %w", f.authorizedKey, err)
+		}
+	}
+	return nil
+}
+
+func authorizedKeys(text []byte) ([]ssh.PublicKey, error) {
+	var keys []ssh.PublicKey
+	for len(strings.TrimSpace(string(text))) > 0 {
+		key, _, _, rest, err := ssh.ParseAuthorizedKey(text)
+		if err != nil {
+			if len(keys) > 0 {
+				return keys, nil // comments at the end
+			}
+			return nil, err
+		}
+		keys = append(keys, key)
+		text = rest
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("there is no key in it")
+	}
+	return keys, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err == nil && len(text) > maxKeyFile {
+		err = fmt.Errorf("%s is longer than %d bytes", path, maxKeyFile)
+	}
+	return text, err
+}

@@ -1,0 +1,7 @@
+// Command callhome-device simulates NETCONF devices that call home over SSH,
+// one or ten thousand in a process, for demos, tests and load.
+package main
+
+import "os"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
