@@ -1,0 +1,148 @@
+package gateway
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"callhome-gateway/callhome"
+)
+
+// device is one device as managers see it: connected or away, with its
+// endpoint and the sessions on it.
+type device struct {
+	name       string
+	configured uint16 // the port that the configuration gives it, or 0
+
+	opening sync.Mutex // held while the endpoint is opened; taken before mu
+
+	mu        sync.Mutex // guards the following
+	link      link       // nil while it is away
+	since     time.Time  // when it came or went; zero when it never came
+	failure   callhome.Outcome
+	left      error         // why the last link ended
+	changed   chan struct{} // closed at the next change of link
+	endpoint  *endpoint
+	forgotten bool
+	sessions  map[*managerSession]struct{}
+}
+
+func newDevice(name string) *device {
+	return &device{name: name, changed: make(chan struct{})}
+}
+
+// attach makes l the device's link, unless a newer one is there already.
+func (d *device) attach(l link) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.forgotten || d.link != nil && d.link.Epoch() > l.Epoch() {
+		return false
+	}
+	d.failure = callhome.Outcome{}
+	d.setLocked(l)
+	return true
+}
+
+// detach marks the device as away, unless another link has taken over.
+func (d *device) detach(l link) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.link == l {
+		d.left = l.Err()
+		d.setLocked(nil)
+	}
+}
+
+func (d *device) setLocked(l link) {
+	d.link, d.since = l, time.Now()
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// await returns the device's link, waiting for it until ctx ends. It returns
+// nil when there is none then, or the device was forgotten.
+func (d *device) await(ctx context.Context) link {
+	for {
+		d.mu.Lock()
+		l, changed, forgotten := d.link, d.changed, d.forgotten
+		d.mu.Unlock()
+		if l != nil || forgotten {
+			return l
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// note keeps the outcome of a call that failed.
+func (d *device) note(o callhome.Outcome) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if o.Reason == callhome.Accepted {
+		o = callhome.Outcome{}
+	}
+	d.failure = o
+}
+
+// forget ends the device's sessions and returns its endpoint, if it has one.
+func (d *device) forget() *endpoint {
+	d.mu.Lock()
+	d.forgotten = true
+	d.setLocked(nil)
+	e, sessions := d.endpoint, maps.Clone(d.sessions)
+	d.endpoint = nil
+	d.mu.Unlock()
+	for s := range sessions {
+		s.end(&ending{
+			reason:   "the device was forgotten",
+			sentence: "device " + d.name + " has been removed from this gateway",
+			status:   1,
+			abrupt:   true,
+		})
+	}
+	return e
+}
+
+// opened sets the endpoint. It reports false when the device was forgotten.
+func (d *device) opened(e *endpoint) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.forgotten {
+		return false
+	}
+	d.endpoint = e
+	return true
+}
+
+func (d *device) endpointNow() *endpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.endpoint
+}
+
+// enter adds a session. It reports false when the device was forgotten.
+func (d *device) enter(s *managerSession) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.forgotten {
+		return false
+	}
+	if d.sessions == nil {
+		d.sessions = make(map[*managerSession]struct{})
+	}
+	d.sessions[s] = struct{}{}
+	return true
+}
+
+func (d *device) leave(s *managerSession) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.sessions, s)
+	if len(d.sessions) == 0 {
+		d.sessions = nil
+	}
+}

@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// endpoint is one port on which managers log in: a device's own, or the shared
+// one. It costs a socket and, once it serves, a waiting goroutine.
+type endpoint struct {
+	g      *Gateway
+	device string // empty on the shared one
+	port   uint16
+
+	listener net.Listener
+	// ctx ends when the endpoint closes, and with it the connections on it.
+	ctx    context.Context
+	cancel context.CancelFunc
+	once   sync.Once
+}
+
+// listen opens an endpoint that does not serve yet.
+func (g *Gateway) listen(port uint16, device string) (*endpoint, error) {
+	listener, err := net.Listen("tcp", netip.AddrPortFrom(g.opts.Address, port).String())
+	if err != nil {
+		return nil, explainListen(err)
+	}
+	e := &endpoint{g: g, device: device, port: port, listener: listener}
+	e.ctx, e.cancel = context.WithCancel(g.ctx)
+	return e, nil
+}
+
+// explainListen says what to do about it.
+func explainListen(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("%w: stop the program that has it, or choose another port", err)
+	case errors.Is(err, syscall.EACCES):
+		return fmt.Errorf("%w: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); or choose another port", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("%w: this machine does not have the address", err)
+	}
+	return err
+}
+
+// start serves the endpoint, once.
+func (e *endpoint) start() {
+	e.once.Do(func() { e.g.spawn(e.accept) })
+}
+
+func (e *endpoint) close() {
+	e.cancel()
+	_ = e.listener.Close()
+}
+
+// accept takes connections until the listener is closed.
+func (e *endpoint) accept() {
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	for pause := shortest; ; {
+		conn, err := e.listener.Accept()
+		if err == nil {
+			pause = shortest
+			if !e.g.spawn(func() { e.handle(conn) }) {
+				_ = conn.Close()
+			}
+			continue
+		}
+		if e.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		// Out of file descriptors, as a rule: it passes.
+		e.g.opts.Log.Warn("cannot accept a manager's connection", "port", e.port, "error", err)
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, longest)
+		case <-e.ctx.Done():
+			return
+		}
+	}
+}
+
+// openEndpoint opens the device's own endpoint, if it is to have one and has
+// none yet. What goes wrong is logged and returned.
+func (g *Gateway) openEndpoint(d *device) error {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if d.endpointNow() != nil || d.configured == 0 && g.ports.store == nil {
+		return nil
+	}
+	e, err := g.listenFor(d)
+	if err != nil {
+		g.opts.Log.Error("the device has no endpoint of its own", "device", d.name, "error", err)
+		return fmt.Errorf("no endpoint for device %s: %w", d.name, err)
+	}
+	if !d.opened(e) || g.ctx.Err() != nil {
+		e.close()
+		return nil
+	}
+	g.mu.Lock()
+	serving := g.serving
+	g.mu.Unlock()
+	if serving {
+		e.start()
+	}
+	return nil
+}
+
+// listenFor listens on the device's port. An assigned one that another program
+// has taken is replaced.
+func (g *Gateway) listenFor(d *device) (*endpoint, error) {
+	if d.configured != 0 {
+		return g.listen(d.configured, d.name)
+	}
+	for tried := map[uint16]bool{}; ; {
+		known := g.ports.has(d.name)
+		port, err := g.ports.next(d.name, tried)
+		if err != nil {
+			return nil, err
+		}
+		e, err := g.listen(port, d.name)
+		if err == nil {
+			if !known {
+				g.noteStore(d.name, g.ports.keep(port))
+			}
+			return e, nil
+		}
+		taken := errors.Is(err, syscall.EADDRINUSE)
+		if taken || !known {
+			g.noteStore(d.name, g.ports.giveBack(d.name, port, known))
+		}
+		if !taken {
+			return nil, err
+		}
+		tried[port] = true
+		g.opts.Log.Warn("another program has a port of the range, the device gets the next one",
+			"device", d.name, "port", port)
+	}
+}
+
+// noteStore logs that a port could not be stored: it works until a restart.
+func (g *Gateway) noteStore(device string, err error) {
+	if err != nil {
+		g.opts.Log.Warn("cannot store the device's port", "device", device, "error", err)
+	}
+}

@@ -1,0 +1,257 @@
+// Package gateway offers each device that has called home as an ordinary
+// NETCONF server over SSH (RFC 6242), on a port of its own and, for managers
+// that name it as manager@device, on a shared one.
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Gateway holds the devices by name, their endpoints, and the manager sessions
+// on them. Its methods may be called concurrently.
+type Gateway struct {
+	opts    Options
+	logins  *auth.Logins
+	ssh     *ssh.ServerConfig // lacks its callbacks
+	ports   *portBook
+	budget  *budget
+	arrive  *admission
+	started time.Time
+
+	// ctx ends with Serve, and with it all that runs.
+	ctx  context.Context
+	stop context.CancelFunc
+
+	mu      sync.Mutex // guards the following; a device's lock may be taken inside
+	devices map[string]*device
+	shared  *endpoint
+	serving bool
+	ended   bool
+	running sync.WaitGroup // added to only while ended is false
+}
+
+// New checks the options and returns a Gateway that does not listen yet.
+func New(opts Options) (*Gateway, error) {
+	opts = opts.withDefaults()
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	logins, err := auth.NewLogins(opts.Managers)
+	if err != nil {
+		return nil, err
+	}
+	config, err := newServerConfig(opts.HostKeys)
+	if err != nil {
+		return nil, err
+	}
+	ports, err := newPortBook(&opts)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		opts: opts, logins: logins, ssh: config, ports: ports, started: time.Now(),
+		budget:  newBudget(opts.SpoolBudget),
+		arrive:  newAdmission(opts.MaxLogins),
+		devices: make(map[string]*device),
+	}
+	g.ctx, g.stop = context.WithCancel(context.Background())
+	for _, d := range opts.Devices {
+		g.deviceLocked(d.Name).configured = d.Port
+	}
+	return g, nil
+}
+
+// Listen opens the shared endpoint and those of all devices that have a port
+// already, configured or assigned before. Nobody is served before Serve. It
+// fails, with everything closed again, when a configured port cannot be had;
+// a device whose assigned port is taken by now gets another.
+func (g *Gateway) Listen() error {
+	if err := g.listenConfigured(); err != nil {
+		g.shutdown()
+		return err
+	}
+	for _, name := range g.ports.devices() {
+		g.openEndpoint(g.deviceNamed(name))
+	}
+	return nil
+}
+
+func (g *Gateway) listenConfigured() error {
+	if g.opts.Port != 0 {
+		e, err := g.listen(g.opts.Port, "")
+		if err != nil {
+			return fmt.Errorf("the shared endpoint, gateway port %d: %w", g.opts.Port, err)
+		}
+		g.shared = e
+	}
+	for _, d := range g.opts.Devices {
+		if d.Port == 0 {
+			continue
+		}
+		e, err := g.listen(d.Port, d.Name)
+		if err != nil {
+			return fmt.Errorf("the endpoint of device %s, port %d: %w", d.Name, d.Port, err)
+		}
+		g.deviceNamed(d.Name).opened(e)
+	}
+	return nil
+}
+
+// Serve serves managers until ctx ends, and returns when everything that the
+// gateway started has ended: listeners, connections and sessions. It is called
+// once, after Listen.
+func (g *Gateway) Serve(ctx context.Context) error {
+	g.mu.Lock()
+	g.serving = true
+	endpoints := g.endpointsLocked()
+	g.mu.Unlock()
+	for _, e := range endpoints {
+		e.start()
+	}
+	<-ctx.Done()
+	g.shutdown()
+	return nil
+}
+
+func (g *Gateway) shutdown() {
+	// First of all, so that an endpoint that opens meanwhile closes by itself.
+	g.stop()
+	g.mu.Lock()
+	g.ended = true
+	endpoints := g.endpointsLocked()
+	g.mu.Unlock()
+	for _, e := range endpoints {
+		e.close()
+	}
+	g.running.Wait()
+}
+
+// spawn runs f on a goroutine that Serve waits for. It reports false when the
+// gateway is ending.
+func (g *Gateway) spawn(f func()) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended {
+		return false
+	}
+	g.running.Go(f)
+	return true
+}
+
+func (g *Gateway) endpointsLocked() []*endpoint {
+	var all []*endpoint
+	if g.shared != nil {
+		all = append(all, g.shared)
+	}
+	for _, d := range g.devices {
+		if e := d.endpointNow(); e != nil {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// Attach offers a device over the link that has just come up. It replaces an
+// older link of the same name, whose sessions go on until that link ends. It
+// does not block.
+func (g *Gateway) Attach(l *callhome.Link) { g.attach(l.Name(), callhomeLink{l}) }
+
+func (g *Gateway) attach(name string, l link) {
+	d := g.deviceNamed(name)
+	if !d.attach(l) {
+		return
+	}
+	g.spawn(func() {
+		g.openEndpoint(d)
+		select {
+		case <-l.Done():
+			d.detach(l)
+		case <-g.ctx.Done():
+		}
+	})
+}
+
+// AddDevice makes a device known that is not connected: its endpoint opens,
+// and managers are told that it is away. The error says why there is no
+// endpoint; on the shared one the device is known all the same.
+func (g *Gateway) AddDevice(name string) error {
+	if !auth.ValidName(name) {
+		return fmt.Errorf("%q is no device name", name)
+	}
+	return g.openEndpoint(g.deviceNamed(name))
+}
+
+// Forget closes the device's endpoint and ends its manager sessions. Its port
+// is given to another device only when no other is left. It is for the caller
+// to close the link.
+func (g *Gateway) Forget(name string) {
+	g.mu.Lock()
+	d := g.devices[name]
+	delete(g.devices, name)
+	g.mu.Unlock()
+	if d == nil {
+		return
+	}
+	if e := d.forget(); e != nil {
+		e.close()
+	}
+	if err := g.ports.forget(name); err != nil {
+		g.opts.Log.Warn("cannot note that a port is free again", "device", name, "error", err)
+	}
+}
+
+// NoteOutcome remembers how the device's last call ended, to tell managers
+// that find it away. Outcomes that name no device that is known are ignored.
+func (g *Gateway) NoteOutcome(name string, o callhome.Outcome) {
+	if d := g.known(name); d != nil {
+		d.note(o)
+	}
+}
+
+// known returns the device of that name, whatever its case, or nil.
+func (g *Gateway) known(name string) *device {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.devices[strings.ToLower(name)]
+}
+
+func (g *Gateway) deviceNamed(name string) *device {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.deviceLocked(name)
+}
+
+func (g *Gateway) deviceLocked(name string) *device {
+	d := g.devices[name]
+	if d == nil {
+		d = newDevice(name)
+		g.devices[name] = d
+	}
+	return d
+}
+
+// Devices returns all devices that are known, sorted by name.
+func (g *Gateway) Devices() []DeviceStatus {
+	g.mu.Lock()
+	all := make([]*device, 0, len(g.devices))
+	for _, d := range g.devices {
+		all = append(all, d)
+	}
+	g.mu.Unlock()
+	slices.SortFunc(all, func(a, b *device) int { return strings.Compare(a.name, b.name) })
+	status := make([]DeviceStatus, len(all))
+	for i, d := range all {
+		status[i] = d.status()
+	}
+	return status
+}

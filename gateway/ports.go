@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// errNoPort says that every port of the range is in use or taken.
+var errNoPort = errors.New("no port is left in the range to assign from")
+
+// portBook knows which device has which port of the range. A port that was
+// given away once is given to another device only when no other is left: a
+// manager with a stale address must not configure the wrong router.
+type portBook struct {
+	store    PortStore // nil when there is no range
+	span     PortRange
+	reserved map[uint16]bool // configured: never assigned
+
+	mu     sync.Mutex // guards the following
+	owner  map[uint16]PortAssignment
+	port   map[string]uint16   // of devices that are not forgotten
+	stale  map[uint16]struct{} // ports of those that are
+	cursor uint16              // where the search for a free one goes on
+}
+
+func newPortBook(o *Options) (*portBook, error) {
+	b := &portBook{
+		span: o.Ports, reserved: map[uint16]bool{o.Port: true},
+		owner: make(map[uint16]PortAssignment), port: make(map[string]uint16),
+		stale: make(map[uint16]struct{}), cursor: o.Ports.First,
+	}
+	configured := make(map[string]bool)
+	for _, d := range o.Devices {
+		b.reserved[d.Port] = true
+		configured[d.Name] = d.Port != 0
+	}
+	if o.Ports == (PortRange{}) {
+		return b, nil
+	}
+	b.store = o.PortStore
+	known, err := o.PortStore.Ports()
+	if err != nil {
+		return nil, fmt.Errorf("reading the assigned ports: %w", err)
+	}
+	for _, a := range known {
+		b.remember(a, configured[a.Device])
+	}
+	return b, nil
+}
+
+// remember takes over an assignment from the store. Where a device has several
+// the latest counts, and none where its port is configured by now.
+func (b *portBook) remember(a PortAssignment, configured bool) {
+	b.owner[a.Port] = a
+	other, double := b.port[a.Device]
+	switch {
+	case a.Forgotten || configured || b.reserved[a.Port], double && a.Since.Before(b.owner[other].Since):
+		b.stale[a.Port] = struct{}{}
+		return
+	case double:
+		b.stale[other] = struct{}{}
+	}
+	b.port[a.Device] = a.Port
+}
+
+// devices returns the names of the devices that have an assigned port.
+func (b *portBook) devices() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names := make([]string, 0, len(b.port))
+	for name := range b.port {
+		names = append(names, name)
+	}
+	return names
+}
+
+// has reports whether the device has a port.
+func (b *portBook) has(device string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.port[device] != 0
+}
+
+// next returns the port to try for the device, after those in tried: its own,
+// one that it had before it was forgotten, a free one, or the one that was
+// forgotten first. The port is the device's until it is given back.
+func (b *portBook) next(device string, tried map[uint16]bool) (uint16, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	port := b.chooseLocked(device, tried)
+	if port == 0 {
+		return 0, errNoPort
+	}
+	if b.port[device] != port {
+		delete(b.stale, port)
+		b.port[device] = port
+		b.owner[port] = PortAssignment{Device: device, Port: port, Since: time.Now()}
+	}
+	return port, nil
+}
+
+func (b *portBook) chooseLocked(device string, tried map[uint16]bool) uint16 {
+	if own := b.port[device]; own != 0 && !tried[own] {
+		return own
+	}
+	var oldest PortAssignment
+	for port := range b.stale {
+		a := b.owner[port]
+		if tried[port] || !b.assignable(port) {
+			continue
+		}
+		if a.Device == device {
+			return port
+		}
+		if oldest.Port == 0 || a.Since.Before(oldest.Since) {
+			oldest = a
+		}
+	}
+	if free := b.freeLocked(tried); free != 0 {
+		return free
+	}
+	return oldest.Port
+}
+
+// freeLocked returns a port that was never given away, or 0.
+func (b *portBook) freeLocked(tried map[uint16]bool) uint16 {
+	if b.span.First == 0 {
+		return 0
+	}
+	for range int(b.span.Last-b.span.First) + 1 {
+		port := b.cursor
+		if b.cursor++; b.cursor > b.span.Last || b.cursor == 0 {
+			b.cursor = b.span.First
+		}
+		if _, given := b.owner[port]; !given && !tried[port] && b.assignable(port) {
+			return port
+		}
+	}
+	return 0
+}
+
+func (b *portBook) assignable(port uint16) bool {
+	return port >= b.span.First && port <= b.span.Last && !b.reserved[port]
+}
+
+// keep stores the assignment of the port that next returned.
+func (b *portBook) keep(port uint16) error {
+	b.mu.Lock()
+	a := b.owner[port]
+	b.mu.Unlock()
+	return b.store.SetPort(a)
+}
+
+// giveBack takes the port from the device again: it could not be had. It
+// counts as forgotten, since managers may have known it.
+func (b *portBook) giveBack(device string, port uint16, known bool) error {
+	b.mu.Lock()
+	a := b.owner[port]
+	if a.Device != device {
+		b.mu.Unlock()
+		return nil
+	}
+	delete(b.port, device)
+	if !known {
+		delete(b.owner, port)
+		b.mu.Unlock()
+		return nil
+	}
+	a.Forgotten, a.Since = true, time.Now()
+	b.owner[port], b.stale[port] = a, struct{}{}
+	b.mu.Unlock()
+	return b.store.SetPort(a)
+}
+
+// forget marks the device's port as one to give away last.
+func (b *portBook) forget(device string) error {
+	b.mu.Lock()
+	port, ok := b.port[device]
+	b.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	return b.giveBack(device, port, true)
+}

@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+
+	"callhome-gateway/internal/netconf"
+)
+
+// forbid returns the error with which the gateway answers an rpc in the
+// device's place, or nil for one that passes. It is asked where the head of a
+// message is known and nothing of it has reached the device.
+func (r *relay) forbid(h netconf.Head) *netconf.RPCError {
+	switch {
+	case h.Ambiguous:
+		return &netconf.RPCError{
+			Type: "protocol", Tag: "operation-failed",
+			Message: "an rpc has one operation, with one of each of its arguments",
+		}
+	case h.Op.Local == "kill-session":
+		return guardControl(h, r.link.controlID())
+	}
+	return nil
+}
+
+// guardControl refuses to kill the gateway's own session with the device:
+// devices grant it, whoever asks, and drop the connection. They differ in what
+// they take for a number ("07", "+7", a name in another namespace), so what is
+// not as plain as the gateway would write it does not pass either.
+func guardControl(h netconf.Head, control uint32) *netconf.RPCError {
+	id, err := strconv.ParseUint(h.SessionID, 10, 32)
+	switch {
+	case err != nil, strconv.FormatUint(id, 10) != h.SessionID:
+		return &netconf.RPCError{
+			Type: "protocol", Tag: "invalid-value",
+			Message: "kill-session takes one session-id, a plain decimal number",
+		}
+	case uint32(id) == control:
+		return &netconf.RPCError{
+			Type: "protocol", Tag: "access-denied",
+			Message: fmt.Sprintf("session %d is the gateway's own, which keeps the device connected", control),
+		}
+	}
+	return nil
+}

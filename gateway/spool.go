@@ -1,0 +1,147 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync/atomic"
+)
+
+const (
+	spoolStart = 4 << 10  // the memory that a spool begins with
+	spoolKeep  = 16 << 10 // and the most that it keeps between messages
+	spoolPiece = 32 << 10 // what it moves to a file at once
+)
+
+// Why a spool cannot hold a message.
+var (
+	errTooBig = errors.New("the message is larger than a request may be")
+	errNoRoom = errors.New("too much is held for requests in progress")
+)
+
+// budget bounds what all spools hold together, in bytes.
+type budget struct{ left atomic.Int64 }
+
+func newBudget(n int64) *budget {
+	b := &budget{}
+	b.left.Store(n)
+	return b
+}
+
+func (b *budget) take(n int64) bool {
+	if b.left.Add(-n) < 0 {
+		b.left.Add(n)
+		return false
+	}
+	return true
+}
+
+func (b *budget) give(n int64) { b.left.Add(n) }
+
+// spool holds one request until it is complete and known to be sound: the
+// first part in memory, the rest in a file that has no name any more.
+type spool struct {
+	budget *budget
+	limit  int64 // of a message
+	memory int   // of its part in memory
+	dir    string
+
+	mem   []byte
+	file  *os.File
+	piece []byte // on its way to the file
+	size  int64
+}
+
+// fill reads the body to its end, and writes each piece to check as it
+// arrives. Its errors are errTooBig, errNoRoom, check's, body's, or the disk's.
+func (s *spool) fill(body io.Reader, check io.Writer) error {
+	for {
+		piece := s.room()
+		n, err := body.Read(piece)
+		if err := s.keep(piece[:n]); err != nil {
+			return err
+		}
+		if _, err := check.Write(piece[:n]); err != nil {
+			return err
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// room returns where the next piece goes: the tail of mem while there is one.
+func (s *spool) room() []byte {
+	if len(s.mem) < s.memory {
+		if len(s.mem) == cap(s.mem) {
+			s.mem = slices.Grow(s.mem, max(spoolStart, len(s.mem)))
+		}
+		return s.mem[len(s.mem):min(cap(s.mem), s.memory)]
+	}
+	if s.piece == nil {
+		s.piece = make([]byte, spoolPiece)
+	}
+	return s.piece
+}
+
+// keep holds a piece that was read into what room returned.
+func (s *spool) keep(piece []byte) error {
+	n := int64(len(piece))
+	if s.size+n > s.limit {
+		return fmt.Errorf("%w, %d bytes", errTooBig, s.limit)
+	}
+	if !s.budget.take(n) {
+		return errNoRoom
+	}
+	s.size += n
+	if len(s.mem) < s.memory {
+		s.mem = s.mem[:len(s.mem)+len(piece)]
+		return nil
+	}
+	return s.keepInFile(piece)
+}
+
+func (s *spool) keepInFile(piece []byte) error {
+	if s.file == nil {
+		file, err := os.CreateTemp(s.dir, "callhome-gateway-request-*")
+		if err != nil {
+			return fmt.Errorf("%w: %w", errNoRoom, err)
+		}
+		// Nobody needs its name, and it is gone with the process.
+		_ = os.Remove(file.Name())
+		s.file = file
+	}
+	if _, err := s.file.Write(piece); err != nil {
+		return fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	return nil
+}
+
+// body returns what is held, from the start. A message that is in memory as a
+// whole is a *bytes.Reader, which tells its length.
+func (s *spool) body() io.Reader {
+	if s.file == nil {
+		return bytes.NewReader(s.mem)
+	}
+	rest := io.NewSectionReader(s.file, 0, s.size-int64(len(s.mem)))
+	return io.MultiReader(bytes.NewReader(s.mem), rest)
+}
+
+// reset forgets the message.
+func (s *spool) reset() {
+	s.budget.give(s.size)
+	s.size = 0
+	if s.file != nil {
+		_ = s.file.Close()
+		s.file, s.piece = nil, nil
+	}
+	if s.mem = s.mem[:0]; cap(s.mem) > spoolKeep {
+		s.mem = nil
+	}
+}

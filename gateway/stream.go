@@ -1,0 +1,55 @@
+package gateway
+
+import (
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// stream is the manager's side of a session as bytes. It counts them, and
+// reports a manager that stalls: that reads nothing while something waits to
+// be written, or that stops in the middle of a message. Where the device's
+// server holds one lock for all channels of a connection, as libnetconf2 does,
+// such a manager would stall all others.
+type stream struct {
+	io.ReadWriteCloser
+	limit time.Duration
+	// inMessage tells whether what is read next belongs to a message that has
+	// begun; between messages a manager may be silent for as long as it likes.
+	inMessage func() bool
+
+	readLate, writeLate *time.Timer
+	writing             atomic.Bool
+	in, out             atomic.Uint64
+}
+
+func newStream(rwc io.ReadWriteCloser, limit time.Duration, stalled func(reason string)) *stream {
+	s := &stream{ReadWriteCloser: rwc, limit: limit}
+	s.readLate = time.AfterFunc(limit, func() { stalled("the manager stopped in the middle of a message") })
+	s.readLate.Stop()
+	s.writeLate = time.AfterFunc(limit, func() { stalled("the manager reads nothing") })
+	s.writeLate.Stop()
+	return s
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if s.inMessage != nil && s.inMessage() {
+		s.readLate.Reset(s.limit)
+		defer s.readLate.Stop()
+	}
+	n, err := s.ReadWriteCloser.Read(p)
+	s.in.Add(uint64(n))
+	return n, err
+}
+
+// Write writes p, which is a piece of a message at most: the time that it may
+// take is for all of it.
+func (s *stream) Write(p []byte) (int, error) {
+	s.writing.Store(true)
+	s.writeLate.Reset(s.limit)
+	n, err := s.ReadWriteCloser.Write(p)
+	s.writeLate.Stop()
+	s.writing.Store(false)
+	s.out.Add(uint64(n))
+	return n, err
+}
