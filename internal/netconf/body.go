@@ -76,21 +76,22 @@ func (b *body) size() int64 {
 // arrived but at least to the end of the root's start tag, and keeps it.
 func (b *body) peek() (Head, error) {
 	b.store = heads.Get().(*[headSize]byte)
-	c := newHeadScanner()
-	defer c.free()
-	for !b.done && len(b.head) < headSize && !c.known() {
+	root := newRootHead()
+	defer root.free()
+	for known := false; !b.done && len(b.head) < headSize && !known; {
 		n, err := b.take(b.store[len(b.head):], true)
 		if err != nil {
 			return Head{}, err
 		}
 		b.head = b.store[:len(b.head)+n]
 		if len(trimSpace(b.head)) == 0 && (b.done || len(b.head) == headSize) {
-			b.head, c = b.store[:0], c.reset() // nothing but white space so far
+			b.head = b.store[:0] // nothing but white space so far
+			root.reset()
 			continue
 		}
-		c.write(b.head[len(b.head)-n:])
+		known = root.write(b.head[len(b.head)-n:])
 	}
-	return c.head(), nil
+	return root.head(), nil
 }
 
 // release gives the memory of peek back.

@@ -83,6 +83,32 @@ func openDelimiter(b []byte) int {
 	return 0
 }
 
+// delimiterFinder looks for the delimiter in a document that comes in pieces.
+type delimiterFinder struct{ open int } // bytes of one that the pieces end with
+
+// in reports whether a delimiter ends in p, the next piece.
+func (d *delimiterFinder) in(p []byte) bool {
+	var room [2 * 6]byte
+	edge := append(room[:0], delimiter[:d.open]...)
+	edge = append(edge, p[:min(len(p), len(delimiter)-1)]...)
+	if bytes.Contains(edge, delimiter) || bytes.Contains(p, delimiter) {
+		return true
+	}
+	if len(p) < len(delimiter) {
+		p = edge
+	}
+	d.open = openDelimiter(p)
+	return false
+}
+
+// early reports whether a delimiter behind the pieces would be found before
+// its place, because they end with half of one.
+func (d *delimiterFinder) early() bool {
+	var room [2 * 6]byte
+	edge := append(append(room[:0], delimiter[:d.open]...), delimiter...)
+	return bytes.Index(edge, delimiter) < d.open
+}
+
 // isSpace reports whether c is white space in the sense of XML.
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 

@@ -45,6 +45,9 @@ func ParseHello(doc []byte) (*Hello, error) {
 	if len(doc) > maxHelloSize {
 		return nil, fmt.Errorf("hello exceeds %d bytes", maxHelloSize)
 	}
+	if err := wellFormed(doc); err != nil {
+		return nil, fmt.Errorf("bad hello: %w", err)
+	}
 	p := helloParser{hello: Hello{Raw: doc}}
 	if err := p.parse(xml.NewDecoder(bytes.NewReader(doc))); err != nil {
 		return nil, fmt.Errorf("bad hello: %w", err)
@@ -52,22 +55,28 @@ func ParseHello(doc []byte) (*Hello, error) {
 	return &p.hello, nil
 }
 
+// wellFormed checks what encoding/xml does not: a hello is passed on as it is.
+func wellFormed(doc []byte) error {
+	c := NewChecker()
+	if _, err := c.Write(doc); err != nil {
+		return err
+	}
+	_, err := c.Finish()
+	return err
+}
+
 // helloParser collects what a hello says while its tokens pass.
 type helloParser struct {
 	hello Hello
 	path  []xml.Name // of the elements that are open
 	text  strings.Builder
-	roots int
 }
 
 func (p *helloParser) parse(d *xml.Decoder) error {
 	for {
 		t, err := d.Token()
-		if err == io.EOF && p.roots == 1 {
-			return nil
-		}
 		if err == io.EOF {
-			return errors.New("no element in it")
+			return nil
 		}
 		if err != nil {
 			return err
@@ -88,20 +97,13 @@ func (p *helloParser) token(t xml.Token) error {
 		if p.isCapability() || p.isSessionID() {
 			p.text.Write(t)
 		}
-	case xml.Directive:
-		return errors.New("a DOCTYPE is not allowed")
 	}
 	return nil
 }
 
 func (p *helloParser) start(n xml.Name) error {
-	if len(p.path) == 0 {
-		if p.roots++; p.roots > 1 {
-			return errors.New("a second root element")
-		}
-		if n.Local != "hello" || n.Space != NamespaceBase && n.Space != "" {
-			return fmt.Errorf("the root element is %.64q in namespace %.64q", n.Local, n.Space)
-		}
+	if len(p.path) == 0 && (n.Local != "hello" || n.Space != NamespaceBase && n.Space != "") {
+		return fmt.Errorf("the root element is %.64q in namespace %.64q", n.Local, n.Space)
 	}
 	p.path = append(p.path, n)
 	p.text.Reset()

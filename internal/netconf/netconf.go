@@ -60,7 +60,8 @@ type Head struct {
 	Op Name
 	// Target is the datastore that the operation works on ("running",
 	// "candidate", "startup", or "url"): of edit-config, edit-data,
-	// copy-config, delete-config, lock, unlock, validate (its source).
+	// copy-config, delete-config, lock, unlock, validate (its source). One
+	// that is not in the base namespace is "{namespace}name".
 	Target string
 	// ID is the message-id of an rpc or rpc-reply, entities resolved; HasID
 	// tells an absent one from an empty one.
@@ -70,8 +71,14 @@ type Head struct {
 	// tag as it was sent: an rpc-reply carries all of its rpc's attributes
 	// (RFC 6241 section 4.2). Namespace declarations are among them.
 	Attributes string
-	// SessionID is the argument of kill-session, white space trimmed.
+	// SessionID is the argument of kill-session, white space trimmed. Peers
+	// take numbers in several forms ("07", "+7"): compare it as a number, and
+	// refuse what is not one in plain decimal digits.
 	SessionID string
+	// Ambiguous is set on an rpc with more than one operation, or more than
+	// one of what Target or SessionID was taken from: peers differ on which of
+	// them they use, so such an rpc is to be refused.
+	Ambiguous bool
 	// prefix is that of the root element, with the colon, or empty. It is
 	// known whenever Attributes is.
 	prefix string

@@ -95,8 +95,7 @@ type piece struct {
 	total   int64 // and with all pieces before it
 	last    bool
 	written bool
-	// open is how many bytes of a delimiter the pieces so far end with.
-	open int
+	delim   delimiterFinder
 }
 
 // data returns the part of the buffer that is for document bytes.
@@ -139,22 +138,7 @@ func (p *piece) check() error {
 	if p.total == 0 {
 		return ErrEmpty
 	}
-	if p.framing == Chunked {
-		return nil
-	}
-	data := p.data()[:p.n]
-	var room [2 * trailerRoom]byte
-	edge := append(room[:0], delimiter[:p.open]...)
-	edge = append(edge, data[:min(p.n, len(delimiter)-1)]...)
-	if bytes.Contains(data, delimiter) || bytes.Contains(edge, delimiter) {
-		return ErrDelimiter
-	}
-	p.open = openDelimiter(edge)
-	if p.n >= len(delimiter) {
-		p.open = openDelimiter(data)
-	}
-	edge = append(append(room[:0], delimiter[:p.open]...), delimiter...)
-	if p.last && bytes.Index(edge, delimiter) < p.open {
+	if p.framing == EndOfMessage && (p.delim.in(p.data()[:p.n]) || p.last && p.delim.early()) {
 		return ErrDelimiter
 	}
 	return nil
