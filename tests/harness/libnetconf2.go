@@ -89,6 +89,17 @@ func (d *Libnetconf) start(t testing.TB, gateway string) *LibnetconfCall {
 	return &LibnetconfCall{d.process}
 }
 
+// Sleep is an operation of the libnetconf2 device that takes this long.
+func Sleep(d time.Duration) string {
+	return fmt.Sprintf(`<sleep xmlns="urn:callhome-gateway:test-device"><milliseconds>%d</milliseconds></sleep>`, d.Milliseconds())
+}
+
+// Blob is an operation of the libnetconf2 device whose reply has this many
+// bytes of text.
+func Blob(size int) string {
+	return fmt.Sprintf(`<blob xmlns="urn:callhome-gateway:test-device"><size>%d</size></blob>`, size)
+}
+
 var libnetconfBuild struct {
 	sync.Once
 	binary string

@@ -32,11 +32,7 @@ func TestNetconfdCanBeADeviceOfBase10(t *testing.T) {
 func TestLibnetconfCallsHomeAndCallsAgain(t *testing.T) {
 	t.Parallel()
 	d := NewLibnetconf(t, LibnetconfOptions{Tick: 50 * time.Millisecond})
-	l, err := net.Listen("tcp", net.JoinHostPort(Address(t), CallHomePort))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	l := listen(t)
 	d.CallHome(t, l.Addr().String())
 	for range 2 {
 		client := answerCall(t, l, &d.Device)
@@ -45,11 +41,31 @@ func TestLibnetconfCallsHomeAndCallsAgain(t *testing.T) {
 		if reply, err := s.RPC(ReplyTimeout, `<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>`); err != nil || !strings.Contains(reply, "<ok/>") {
 			t.Fatal(reply, err)
 		}
-		if n, err := s.Notification(ReplyTimeout); err != nil || !strings.Contains(n, "tick") {
+		if n, err := s.Notification(); err != nil || !strings.Contains(n, "tick") {
 			t.Fatal(n, err)
 		}
 		client.Close()
 	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(Address(t), CallHomePort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// calledBy lets the device call, and answers once.
+func calledBy(t *testing.T, d *Device) *ssh.Client {
+	t.Helper()
+	l := listen(t)
+	d.CallHome(t, l.Addr().String())
+	client := answerCall(t, l, d)
+	t.Cleanup(func() { client.Close() })
+	return client
 }
 
 // answerCall is a call-home client of the plainest kind.

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Process is a program that runs beside the test. It is killed when the test
@@ -28,6 +29,8 @@ func Start(t testing.TB, name string, cmd *exec.Cmd) *Process {
 	if cmd.Stderr == nil {
 		cmd.Stderr = p.Output
 	}
+	// what it leaves behind (sshd's sessions) may hold its output open
+	cmd.WaitDelay = 200 * time.Millisecond
 	// a test binary that is killed takes its programs along
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {

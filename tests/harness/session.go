@@ -230,8 +230,8 @@ func RPC(id, operation string) string {
 	return fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?><rpc xmlns="%s" message-id="%s">%s</rpc>`, BaseNamespace, id, operation)
 }
 
-// Notification returns the next notification.
-func (s *Session) Notification(within time.Duration) (string, error) {
+// NotificationWithin returns the next notification.
+func (s *Session) NotificationWithin(within time.Duration) (string, error) {
 	if len(s.Notifications) > 0 {
 		first := s.Notifications[0]
 		s.Notifications = s.Notifications[1:]
