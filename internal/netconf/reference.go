@@ -51,7 +51,7 @@ func checkValue(raw []byte) error {
 // value returns the value of an attribute that checkValue passed: references
 // resolved, white space normalised (XML 1.0 section 3.3.3).
 func value(raw []byte) []byte {
-	if bytes.IndexByte(raw, '&') < 0 && bytes.IndexAny(raw, "\t\r\n") < 0 {
+	if !bytes.ContainsAny(raw, "&\t\r\n") {
 		return raw
 	}
 	out := make([]byte, 0, len(raw))

@@ -126,7 +126,7 @@ func TestWriterRefusesDelimiter(t *testing.T) {
 
 func TestWriterAfterAnError(t *testing.T) {
 	broken := errors.New("gone")
-	w, rec := newTestWriter(Chunked)
+	w, _ := newTestWriter(Chunked)
 	if err := w.WriteDocument(nil); err != ErrEmpty {
 		t.Errorf("empty document: %v", err)
 	}
@@ -144,8 +144,8 @@ func TestWriterAfterAnError(t *testing.T) {
 	if err := w.WriteDocument([]byte("x")); !errors.Is(err, broken) {
 		t.Errorf("after half a message: %v", err)
 	}
-	w, rec = newTestWriter(Chunked)
-	rec.fail = broken
+	rec := &record{fail: broken}
+	w = NewWriter(rec)
 	if err := w.WriteDocument([]byte("x")); err != broken {
 		t.Errorf("broken stream: %v", err)
 	}
