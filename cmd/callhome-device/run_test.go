@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,7 +36,8 @@ func TestExitStatus(t *testing.T) {
 }
 
 // TestCallsHome runs the command with keys from files: the device prints the
-// fingerprint of its host key, and a manager logs in with the authorized one.
+// fingerprint of its host key, a manager
+// logs in with the authorized one, and SIGTERM ends it well.
 func TestCallsHome(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,13 +53,12 @@ func TestCallsHome(t *testing.T) {
 	}
 
 	var stdout bytes.Buffer
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := command(io.Discard)
-	cmd.SetOut(&stdout)
-	cmd.SetArgs([]string{"--connect", l.Addr().String(), "--name", "edge", "--host-key", hostFile,
-		"--authorized-key", authorized, "--username", "admin", "--log-level", "off"})
+	var status int
 	var wg sync.WaitGroup
-	wg.Go(func() { _ = cmd.ExecuteContext(ctx) })
+	wg.Go(func() {
+		status = run([]string{"--connect", l.Addr().String(), "--name", "edge", "--host-key", hostFile,
+			"--authorized-key", authorized, "--username", "admin", "--log-level", "off"}, &stdout, io.Discard)
+	})
 
 	conn, err := l.Accept()
 	if err != nil {
@@ -73,8 +73,13 @@ func TestCallsHome(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
-	cancel()
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil { // run has set up its handler
+		t.Fatal(err)
+	}
 	wg.Wait()
+	if status != exitOK {
+		t.Errorf("exit status %d after SIGTERM", status)
+	}
 	if want := "edge " + ssh.FingerprintSHA256(hostKey.PublicKey()) + "\n"; stdout.String() != want {
 		t.Errorf("printed %q, want %q", &stdout, want)
 	}

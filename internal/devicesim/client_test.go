@@ -23,7 +23,7 @@ const patience = 10 * time.Second
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // testOptions are those of a device that lets user/secret in.
-func testOptions(t *testing.T) Options {
+func testOptions(t testing.TB) Options {
 	t.Helper()
 	key, err := KeyFromSeed("test", 0)
 	if err != nil {
@@ -33,7 +33,7 @@ func testOptions(t *testing.T) Options {
 }
 
 // newDevice makes a device from testOptions as changed by change.
-func newDevice(t *testing.T, change func(*Options)) *Device {
+func newDevice(t testing.TB, change func(*Options)) *Device {
 	t.Helper()
 	o := testOptions(t)
 	if change != nil {
@@ -48,7 +48,7 @@ func newDevice(t *testing.T, change func(*Options)) *Device {
 
 // serve runs one call of a device over loopback until the test ends, and
 // returns the other side of it.
-func serve(t *testing.T, d *Device) net.Conn {
+func serve(t testing.TB, d *Device) net.Conn {
 	t.Helper()
 	listener := listen(t)
 	conns := make(chan net.Conn, 1)
@@ -79,7 +79,7 @@ func serve(t *testing.T, d *Device) net.Conn {
 	return conn
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -90,7 +90,7 @@ func listen(t *testing.T) net.Listener {
 }
 
 // login logs in to a device as user/secret.
-func login(t *testing.T, conn net.Conn) *ssh.Client {
+func login(t testing.TB, conn net.Conn) *ssh.Client {
 	t.Helper()
 	client, err := tryLogin(conn, ssh.Password("secret"))
 	if err != nil {
@@ -125,7 +125,7 @@ func (c channelStream) Close() error { return c.session.Close() }
 // client is a manager with one session.
 type client struct {
 	*netconf.Conn
-	t     *testing.T
+	t     testing.TB
 	ssh   *ssh.Session
 	input io.WriteCloser
 	hello *netconf.Hello
@@ -133,7 +133,7 @@ type client struct {
 }
 
 // subsystem opens a channel with the netconf subsystem, without a hello.
-func subsystem(t *testing.T, c *ssh.Client) *client {
+func subsystem(t testing.TB, c *ssh.Client) *client {
 	t.Helper()
 	s, err := c.NewSession()
 	if err != nil {
@@ -152,7 +152,7 @@ func subsystem(t *testing.T, c *ssh.Client) *client {
 
 // open opens a session that speaks the base versions, "1.0" and "1.1" if none
 // are given.
-func open(t *testing.T, c *ssh.Client, versions ...string) *client {
+func open(t testing.TB, c *ssh.Client, versions ...string) *client {
 	t.Helper()
 	m := subsystem(t, c)
 	own := &netconf.Hello{}
@@ -178,7 +178,7 @@ func open(t *testing.T, c *ssh.Client, versions ...string) *client {
 }
 
 // connect makes a device, logs in to it, and opens a session.
-func connect(t *testing.T, change func(*Options)) (*Device, *ssh.Client, *client) {
+func connect(t testing.TB, change func(*Options)) (*Device, *ssh.Client, *client) {
 	t.Helper()
 	d := newDevice(t, change)
 	c := login(t, serve(t, d))
@@ -262,7 +262,7 @@ func (c *client) gone() {
 }
 
 // contains fails the test unless s has all parts.
-func contains(t *testing.T, s string, parts ...string) {
+func contains(t testing.TB, s string, parts ...string) {
 	t.Helper()
 	for _, p := range parts {
 		if !strings.Contains(s, p) {
@@ -272,7 +272,7 @@ func contains(t *testing.T, s string, parts ...string) {
 }
 
 // within waits for something to happen.
-func within[T any](t *testing.T, c <-chan T) T {
+func within[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:

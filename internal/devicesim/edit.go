@@ -101,9 +101,13 @@ func (n *node) configAttrs() []attr {
 
 // same reports whether two siblings are one instance. The simulator knows no
 // YANG: an element whose first child is a leaf called name, id, index or key
-// is taken for a list entry with that key, any other for the only one.
+// is taken for a list entry with that key. One without matches any.
 func (n *node) same(other *node) bool {
-	return n.name == other.name && n.key() == other.key()
+	if n.name != other.name {
+		return false
+	}
+	key, otherKey := n.key(), other.key()
+	return key == otherKey || key == "" || otherKey == ""
 }
 
 func (n *node) key() string {

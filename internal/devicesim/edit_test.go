@@ -25,6 +25,7 @@ func TestEditConfig(t *testing.T) {
 		{"merge adds", `<b>1</b>`, editMerge, old + `<b>1</b>`, ""},
 		{"merge finds a list entry by its key", `<u><name>ann</name><age>4</age></u>`, editMerge, `<a><x>1</x><y>2</y></a><u><name>ann</name><age>4</age></u>`, ""},
 		{"merge adds a list entry", `<u><name>bob</name></u>`, editMerge, old + `<u><name>bob</name></u>`, ""},
+		{"merge without a key", `<u><age>4</age></u>`, editMerge, `<a><x>1</x><y>2</y></a><u><name>ann</name><age>4</age></u>`, ""},
 		{"replace of an element", `<a` + nc + `"replace"><x>5</x></a>`, editMerge, `<a><x>5</x></a><u><name>ann</name><age>3</age></u>`, ""},
 		{"replace of everything", `<b>1</b>`, editReplace, `<b>1</b>`, ""},
 		{"create", `<b` + nc + `"create"><c>1</c></b>`, editMerge, old + `<b><c>1</c></b>`, ""},

@@ -242,7 +242,9 @@ func (s *session) validate(op *node) (reply, *netconf.RPCError) {
 	return reply{}, fault
 }
 
+// closeSession releases what the session holds before it says ok.
 func (s *session) closeSession(*node) (reply, *netconf.RPCError) {
+	s.device.remove(s)
 	return reply{then: s.finish}, nil
 }
 

@@ -42,9 +42,9 @@ func (d *Device) serveSession(ctx context.Context, stream io.ReadWriteCloser, us
 	d.add(s)
 	err := s.serve()
 	s.finish()
+	d.remove(s)        // before the client can see that the session is over
 	_ = stream.Close() // before the wait: a heartbeat may be stuck in a write
 	s.wg.Wait()
-	d.remove(s)
 	if s.up {
 		d.o.OnSession(s.id, false)
 	}

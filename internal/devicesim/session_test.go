@@ -39,7 +39,7 @@ func TestHelloAndFraming(t *testing.T) {
 			if c.hello.SessionID == 0 {
 				t.Error("hello without a session-id")
 			}
-			contains(t, c.do(`<get/>`), "<uptime>", "<name>dev</name>", `<stream><name>NETCONF</name>`)
+			contains(t, c.do(`<get/>`), "<uptime>", "<hostname>dev</hostname>", `<stream><name>NETCONF</name>`)
 			c.ok(`<close-session/>`)
 			c.gone()
 		})
@@ -68,7 +68,7 @@ func TestSilentHello(t *testing.T) {
 func TestEditAndGet(t *testing.T) {
 	d, _, c := connect(t, nil)
 	c.ok(editOf(running, `<system`+simXMLNS+`><location>here</location></system><x xmlns="urn:x">1</x>`))
-	contains(t, c.do(getConfigOf(running)), "<name>dev</name>", "<location>here</location>", `<x xmlns="urn:x">1</x>`)
+	contains(t, c.do(getConfigOf(running)), "<hostname>dev</hostname>", "<location>here</location>", `<x xmlns="urn:x">1</x>`)
 	contains(t, d.Config(), "<location>here</location>")
 	filter := `<get-config><source><running/></source><filter type="subtree">%s</filter></get-config>`
 	contains(t, c.do(fmt.Sprintf(filter, `<x xmlns="urn:x"/>`)), `>`+`<x xmlns="urn:x">1</x></data>`)

@@ -75,7 +75,7 @@ func (s *session) echo(op *node) (reply, *netconf.RPCError) {
 // defaultConfig is the configuration of a device that was given none.
 func defaultConfig(name string) *node {
 	return branch(xml.Name{}, branch(simName("system"),
-		leaf(simName("name"), name),
+		leaf(simName("hostname"), name),
 		leaf(simName("location"), "simulated")))
 }
 

@@ -92,10 +92,10 @@ type channel struct {
 	started  bool // a session runs on it
 }
 
-// Close ends the channel like a program that has exited.
+// Close ends the channel like a program that has exited. It sends no EOF
+// first: x/crypto's CloseWrite races with a Write that is going on.
 func (c *channel) Close() error {
 	_, _ = c.SendRequest("exit-status", false, make([]byte, 4))
-	_ = c.CloseWrite()
 	return c.Channel.Close()
 }
 
@@ -157,6 +157,7 @@ func (c *connection) open(n ssh.NewChannel) {
 	turn.Lock()
 	defer turn.Unlock()
 	if n.ChannelType() != "session" {
+		c.device.o.OnOpen(false)
 		_ = n.Reject(ssh.UnknownChannelType, "only session channels")
 		return
 	}
