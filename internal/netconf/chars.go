@@ -2,6 +2,7 @@ package netconf
 
 import (
 	"encoding/binary"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -82,6 +83,7 @@ const (
 	nameStart             // NCName: without the colon
 	nameChar
 	textStop // ends a run of text
+	uriChar
 )
 
 var classes = func() (t [256]byte) {
@@ -95,6 +97,11 @@ var classes = func() (t [256]byte) {
 		}
 		if letter || c >= '0' && c <= '9' || c == '-' || c == '.' {
 			t[c] |= nameChar
+		}
+	}
+	for c := '!'; c <= '~'; c++ {
+		if !strings.ContainsRune("<>\"{}|\\^`", c) {
+			t[c] |= uriChar
 		}
 	}
 	t['<'] |= textStop

@@ -67,7 +67,7 @@ var wellFormedDocs = []string{
 	// Namespaces.
 	`<a xmlns="u"/>`, `<p:a xmlns:p="u" p:b="" b=""/>`, `<a xmlns="u"><b xmlns=""/></a>`, `<p:a xmlns:p="u"><p:b xmlns:p="v"/><p:c/></p:a>`,
 	`<xml:a/>`, `<a xmlns:xml="http://www.w3.org/XML/1998/namespace"/>`, `<a xmlns:p="u" xmlns:q="u" p:b="" q:c=""/>`,
-	`<a xmlns:p="a b" xmlns:q="a&#10;b" p:b="" q:b=""/>`,
+	`<a xmlns="http://[::1]:80/a-b._~%20?c=d&amp;e=(f)!$*+,;'@#g"/>`,
 	`<a` + numbered(maxBindings, ` xmlns:p%d="u"`) + `/>`,
 	`<xmlns/>`, `<a xmlnsb=""/>`, `<a xmlns:p="u" p:xmlns="x" xmlns="u"/>`,
 	// Text.
@@ -117,8 +117,8 @@ var malformedDocs = map[string]string{ // and a part of the reason
 	`<a xmlns:p=""/>`: "no namespace", `<a xmlns:xmlns="u"/>`: "reserved", `<a xmlns:xml="u"/>`: "reserved", `<a xmlns:p="http://www.w3.org/XML/1998/namespace"/>`: "reserved",
 	`<a xmlns="http://www.w3.org/XML/1998/namespace"/>`: "reserved", `<a xmlns="http://www.w3.org/2000/xmlns/"/>`: "reserved", `<a xmlns:p="http://www.w3.org/2000/xmlns/"/>`: "reserved", `<xmlns:a/>`: "not declared",
 	`<a xmlns="u" xmlns="u"/>`: "twice", `<a xmlns:p="u" xmlns:p="v"/>`: "twice", `<a xmlns:p="u" xmlns:q="u" p:b="" q:b=""/>`: "twice", `<a xmlns:p="&#117;" xmlns:q="u" p:b="" q:b=""/>`: "twice",
-	`<a xmlns:p="a b" xmlns:q="a` + "\n" + `b" p:b="" q:b=""/>`: "twice",
-	`<a` + numbered(maxBindings+1, ` xmlns:p%d="u"`) + `/>`:     "512 declarations",
+	`<a xmlns="a b"/>`: "no URI", `<a xmlns="u&#10;"/>`: "no URI", `<a xmlns:p="{u}"/>`: "no URI", `<a xmlns="é"/>`: "no URI",
+	`<a` + numbered(maxBindings+1, ` xmlns:p%d="u"`) + `/>`: "512 declarations",
 	// Text.
 	`<a>]]></a>`: "in text", `<a>]]]></a>`: "in text", `<a>&#93;]]></a>`: "in text", `<a><![CDATA[]]>]]></a>`: "in text",
 	`<a>&</a>`: "reference", `<a>& </a>`: "reference", `<a>&lt</a>`: "reference", `<a>&;</a>`: "reference", `<a>&nbsp;</a>`: "reference", `<a>&LT;</a>`: "reference", `<a>&#;</a>`: "reference", `<a>&#x;</a>`: "reference",

@@ -67,6 +67,8 @@ func (s *nameStack) declare(prefix, space []byte) error {
 		return errors.New("a reserved prefix or namespace is declared")
 	case len(prefix) > 0 && len(space) == 0:
 		return errors.New("a prefix is declared for no namespace")
+	case !isURI(space):
+		return fmt.Errorf("namespace %.64q is no URI", space)
 	case len(s.bindings) == maxBindings || len(s.bytes)+len(prefix)+len(space) > maxStack:
 		return errStack
 	}
@@ -74,6 +76,17 @@ func (s *nameStack) declare(prefix, space []byte) error {
 	s.bytes = append(append(s.bytes, prefix...), space...)
 	s.bindings = append(s.bindings, binding{start, start + len(prefix), len(s.bytes)})
 	return nil
+}
+
+// isURI reports whether s has only characters of RFC 3986. Parsers differ on
+// white space in the name of a namespace, and libxml2 reports all others.
+func isURI(s []byte) bool {
+	for _, c := range s {
+		if classes[c]&uriChar == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // space returns the namespace that a prefix stands for; the empty prefix may
