@@ -1,0 +1,214 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"callhome-gateway/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+func newDevice() *cobra.Command {
+	var gateway gatewayFlags
+	cmd := &cobra.Command{
+		Use:     "device",
+		Aliases: []string{"devices"},
+		Short:   "List, approve, forget and disconnect devices",
+		Long: `Shows the devices of the running gateway, and lets those in that wait for
+approval. DEVICE is a name; for a pending device it is its fingerprint, or at
+least the first 8 characters of that.`,
+		Example: `  callhome-gateway device list
+  callhome-gateway device approve SHA256:nThbg6kX --name edge-1
+  callhome-gateway device show edge-1`,
+		Args: subcommandRequired,
+		RunE: showHelp,
+	}
+	gateway.add(cmd.PersistentFlags())
+	cmd.AddCommand(newDeviceList(&gateway), newDeviceShow(&gateway), newDeviceApprove(&gateway),
+		newDeviceReject(&gateway), newDeviceForget(&gateway), newDeviceDisconnect(&gateway))
+	return cmd
+}
+
+func newDeviceList(gateway *gatewayFlags) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List all devices, those that wait for approval too",
+		Long: `Lists the devices that are connected, those that are away, and those that have
+called and wait for approval. Compare a pending device's fingerprint with the one
+that the device itself shows before you approve it.`,
+		Example: `  callhome-gateway device list
+  callhome-gateway device list --json | jq -r '.[] | select(.state == "away") | .name'`,
+		Args: noArguments,
+		RunE: action(func(cmd *cobra.Command, _ []string) error {
+			client, err := gateway.client()
+			if err != nil {
+				return err
+			}
+			devices, err := client.Devices(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), devices)
+			}
+			return printDevices(cmd.OutOrStdout(), devices, time.Now())
+		}),
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func newDeviceShow(gateway *gatewayFlags) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "show DEVICE...",
+		Short: "Show all that is known of devices",
+		Long: `Shows all that is known of each device: where it is connected from, its identity,
+its port, how its last call ended and why, and its capabilities.`,
+		Example: `  callhome-gateway device show edge-1
+  callhome-gateway device show edge-1 --json | jq -r '.[].capabilities[]'`,
+		Args:              arguments(1, maxArguments, "DEVICE"),
+		ValidArgsFunction: completeDevices(gateway),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			client, err := gateway.client()
+			if err != nil {
+				return err
+			}
+			var devices []control.Device
+			for _, name := range args {
+				d, err := client.Device(cmd.Context(), name)
+				if err != nil {
+					return err
+				}
+				devices = append(devices, d)
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), devices)
+			}
+			return printEach(cmd.OutOrStdout(), devices, time.Now())
+		}),
+	}
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func newDeviceApprove(gateway *gatewayFlags) *cobra.Command {
+	var r control.ApproveRequest
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "approve DEVICE",
+		Short: "Let a device in that waits for approval",
+		Long: `Approves the identity of a device: from its next call on the gateway logs in to it,
+and managers reach it under its name. A device that matches a session entry by
+its address takes that entry's name; for others, give one with --name.
+
+A name that belongs to another identity stays with it, unless --replace is given:
+use that when a device has got a new host key, or was exchanged. An approved
+device, or one that was trusted on first use, gets another name or user when it
+is approved again.`,
+		Example: `  callhome-gateway device approve SHA256:nThbg6kX --name edge-1
+  callhome-gateway device approve SHA256:nThbg6kX --name edge-1 --user fleet --replace`,
+		Args:              arguments(1, 1, "DEVICE"),
+		ValidArgsFunction: completePending(gateway),
+		RunE: action(func(cmd *cobra.Command, args []string) error {
+			client, err := gateway.client()
+			if err != nil {
+				return err
+			}
+			r.Device = args[0]
+			d, err := client.Approve(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), []control.Device{d})
+			}
+			return printApproved(cmd.OutOrStdout(), d)
+		}),
+	}
+	cmd.Flags().StringVar(&r.Name, "name", "", "the device's `NAME`: letters, digits and hyphens")
+	cmd.Flags().StringVar(&r.User, "user", "", "log in to it with this user `ENTRY` of the configuration (default: the callhome users)")
+	cmd.Flags().BoolVar(&r.Replace, "replace", false, "take the name from the identity that has it")
+	addJSON(cmd, &asJSON)
+	return cmd
+}
+
+func newDeviceReject(gateway *gatewayFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reject DEVICE...",
+		Short: "Take devices off the list of those that wait for approval",
+		Long: `Removes pending devices from the list. One that calls again is listed again:
+to keep it away, bar its address before the gateway.`,
+		Example:           "  callhome-gateway device reject SHA256:nThbg6kX",
+		Args:              arguments(1, maxArguments, "DEVICE"),
+		ValidArgsFunction: completePending(gateway),
+	}
+	cmd.RunE = forEach(gateway, func(cmd *cobra.Command, client *control.Client, device string) (string, error) {
+		d, err := client.Reject(cmd.Context(), device)
+		return "rejected " + clean(d.Identity), err
+	})
+	return cmd
+}
+
+func newDeviceForget(gateway *gatewayFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "forget DEVICE...",
+		Short: "Remove what is remembered of devices",
+		Long: `Ends the link of each device and removes its approval, so that it must be approved
+anew when it calls again. Its port is kept from other devices while there are
+free ones. What the configuration file says about it still holds.`,
+		Example:           "  callhome-gateway device forget edge-1",
+		Args:              arguments(1, maxArguments, "DEVICE"),
+		ValidArgsFunction: completeDevices(gateway),
+	}
+	cmd.RunE = forEach(gateway, func(cmd *cobra.Command, client *control.Client, device string) (string, error) {
+		return "forgot " + clean(device), client.Forget(cmd.Context(), device)
+	})
+	return cmd
+}
+
+func newDeviceDisconnect(gateway *gatewayFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "disconnect DEVICE...",
+		Short: "End the links of devices",
+		Long: `Ends the link of each device, and the manager sessions with it. The device may
+call again at once, and is let in as before.`,
+		Example:           "  callhome-gateway device disconnect edge-1",
+		Args:              arguments(1, maxArguments, "DEVICE"),
+		ValidArgsFunction: completeDevices(gateway),
+	}
+	cmd.RunE = forEach(gateway, func(cmd *cobra.Command, client *control.Client, device string) (string, error) {
+		return "disconnected " + clean(device), client.Disconnect(cmd.Context(), device)
+	})
+	return cmd
+}
+
+// forEach does the same to every device that was named, and goes on after one
+// for which it fails.
+func forEach(gateway *gatewayFlags, do func(*cobra.Command, *control.Client, string) (done string, err error)) func(*cobra.Command, []string) error {
+	return action(func(cmd *cobra.Command, args []string) error {
+		client, err := gateway.client()
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for _, device := range args {
+			done, err := do(cmd, client, device)
+			if err == nil {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), done)
+			}
+			errs = append(errs, err)
+			if errors.Is(err, control.ErrNotRunning) {
+				break // the others would say the same
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func addJSON(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().BoolVar(asJSON, "json", false, "print a JSON array of objects for programs")
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"callhome-gateway/internal/config"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+)
+
+type serveFlags struct {
+	config  string
+	enabled bool
+	address string
+	port    int
+	users   []string
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Runs the gateway until SIGINT or SIGTERM: it accepts the calls of devices, logs
+in to them, and lets managers reach them. A second signal ends it at once.
+
+The --callhome flags beat the configuration file. The log goes to standard error;
+the log block says how much of it, and whether as text or JSON.`,
+		Example: `  callhome-gateway serve
+  callhome-gateway serve --config config.hcl --callhome-enabled --callhome-user fleet --callhome-user old`,
+		Args: noArguments,
+		RunE: action(func(cmd *cobra.Command, _ []string) error {
+			o, err := f.overrides(cmd)
+			if err != nil {
+				return err
+			}
+			cfg, err := load(cmd.ErrOrStderr(), f.config, o)
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilSignal(cmd.Context())
+			defer stop()
+			return runDaemon(ctx, cfg, newLogger(cfg.Log, cmd.ErrOrStderr()))
+		}),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.config, "config", defaultConfig, "the configuration `FILE`")
+	flags.BoolVar(&f.enabled, "callhome-enabled", false, "accept calls; =false to accept none")
+	flags.StringVar(&f.address, "callhome-address", "", "accept calls on this `IP` address (\"::\" for all, of IPv4 too)")
+	flags.IntVar(&f.port, "callhome-port", 0, "accept calls over SSH on this `PORT`; 0 for none")
+	flags.StringArrayVar(&f.users, "callhome-user", nil, "log in with this user `ENTRY` of the file; repeat it for several, in order")
+	return cmd
+}
+
+// overrides returns what was given on the command line, and only that.
+func (f serveFlags) overrides(cmd *cobra.Command) (config.Overrides, error) {
+	o := config.Overrides{Address: f.address, Users: f.users}
+	if cmd.Flags().Changed("callhome-enabled") {
+		o.Enabled = &f.enabled
+	}
+	if cmd.Flags().Changed("callhome-port") {
+		o.Port = &f.port
+	}
+	// An empty variable in a script must not open the listener to everybody.
+	if cmd.Flags().Changed("callhome-address") && f.address == "" {
+		return o, usageErrorf("--callhome-address is empty: give an IP address, or leave the flag out")
+	}
+	return o, nil
+}
+
+func newLogger(c config.Log, w io.Writer) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Level:      hclog.LevelFromString(c.Level),
+		JSONFormat: c.Format == "json",
+		Output:     w,
+		TimeFormat: "2006-01-02T15:04:05.000Z07:00",
+		TimeFn:     time.Now,
+	})
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/control"
+
+	"github.com/spf13/pflag"
+)
+
+// gatewayFlags say which running gateway a command is about.
+type gatewayFlags struct {
+	config string
+	socket string
+	set    *pflag.FlagSet
+}
+
+func (g *gatewayFlags) add(flags *pflag.FlagSet) {
+	g.set = flags
+	flags.StringVar(&g.config, "config", defaultConfig, "the configuration `FILE` of the gateway: its state_dir has the control socket")
+	flags.StringVar(&g.socket, "socket", "", "the control `SOCKET` of the gateway, instead of --config")
+}
+
+func (g *gatewayFlags) client() (*control.Client, error) {
+	path, err := g.path()
+	if err != nil {
+		return nil, err
+	}
+	return control.NewClient(path), nil
+}
+
+func (g *gatewayFlags) path() (string, error) {
+	if g.socket != "" {
+		return g.socket, nil
+	}
+	if _, err := os.Stat(g.config); errors.Is(err, fs.ErrNotExist) && !g.set.Changed("config") {
+		return filepath.Join(config.DefaultStateDir, control.SocketName), nil
+	}
+	// Offline, because the secrets that the gateway reads may not be ours to read.
+	cfg, problems := config.Load(g.config, config.Options{Offline: true})
+	if problems.HasErrors() {
+		return "", fmt.Errorf("finding the control socket: give it with --socket, or mend the configuration:\n%w", problems)
+	}
+	return filepath.Join(cfg.StateDir, control.SocketName), nil
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"callhome-gateway/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+func newStatus() *cobra.Command {
+	var gateway gatewayFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the state of the running gateway",
+		Long: `Shows whether the running gateway accepts calls and managers, how many devices
+it has, and which logins have failed.`,
+		Example: `  callhome-gateway status
+  callhome-gateway status --json | jq .devices.connected`,
+		Args: noArguments,
+		RunE: action(func(cmd *cobra.Command, _ []string) error {
+			client, err := gateway.client()
+			if err != nil {
+				return err
+			}
+			s, err := client.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), s)
+			}
+			return printStatus(cmd.OutOrStdout(), s, time.Now())
+		}),
+	}
+	gateway.add(cmd.Flags())
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
+	return cmd
+}
+
+func printStatus(w io.Writer, s control.Status, now time.Time) error {
+	t := newTable(w)
+	row(t, "version", clean(s.Version))
+	row(t, "process", fmt.Sprintf("%d, started %s", s.PID, ago(s.Started, now)))
+	row(t, "state", clean(s.StateDir))
+	row(t, "call home", listenerText(s.Callhome))
+	row(t, "shared endpoint", listenerText(s.Gateway))
+	row(t, "devices", fmt.Sprintf("%d connected, %d away, %d pending", s.Devices.Connected, s.Devices.Away, s.Devices.Pending))
+	row(t, "calls in progress", fmt.Sprint(s.Calls))
+	row(t, "manager sessions", fmt.Sprint(s.Managers))
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if s.Devices.Pending > 0 {
+		fmt.Fprintln(w, "\nSee who waits for approval with \"callhome-gateway device list\".")
+	}
+	if err := printFailures(w, s.Failures, now); err != nil {
+		return err
+	}
+	return printAwaited(w, s.Awaited)
+}
+
+func listenerText(l control.Listener) string {
+	switch {
+	case !l.Enabled:
+		return "disabled"
+	case l.Listening:
+		return "listening on " + clean(l.Address)
+	case l.Error != "":
+		return "not listening: " + clean(l.Error)
+	}
+	return "not listening"
+}
+
+func printFailures(w io.Writer, failures []control.Failure, now time.Time) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nRefused logins, not tried again until they expire:")
+	t := newTable(w)
+	row(t, "DEVICE", "USER", "FAILED", "EXPIRES", "IDENTITY")
+	for _, f := range failures {
+		expires := "never"
+		if !f.Expires.IsZero() {
+			expires = "in " + max(f.Expires.Sub(now), 0).Round(time.Second).String()
+		}
+		row(t, clean(f.Device), clean(f.User), ago(f.Since, now), expires, clean(f.Identity))
+	}
+	return t.Flush()
+}
+
+func printAwaited(w io.Writer, awaited []control.Awaited) error {
+	if len(awaited) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w, "\nUsernames that the next calls are met with:")
+	t := newTable(w)
+	row(t, "ADDRESS", "USERNAMES")
+	for _, a := range awaited {
+		row(t, clean(a.Address), clean(strings.Join(a.Usernames, ", ")))
+	}
+	return t.Flush()
+}
