@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"callhome-gateway/auth"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+var trusts = map[string]auth.Trust{
+	auth.TrustPinned.String():   auth.TrustPinned,
+	auth.TrustApprove.String():  auth.TrustApprove,
+	auth.TrustFirstUse.String(): auth.TrustFirstUse,
+}
+
+func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
+	ch := &c.Callhome
+	ch.Address, ch.Port, ch.NamedUsers = netip.IPv4Unspecified(), DefaultPort, users
+	b := single(d.problems, "callhome", blocks, func(b callhomeBlock) hcl.Range { return b.Def })
+	if b == nil {
+		return
+	}
+	d.bool(b.Enabled, &c.Enabled)
+	d.listenAddress(b.Address, &ch.Address)
+	d.port(b.Port, 0, &ch.Port)
+	d.callhomeUsers(ch, b.Users, users)
+	d.trust(ch, b.Trust)
+	d.callhomeTimes(ch, b)
+	d.callhomeBounds(ch, b)
+}
+
+func (d *decoder) callhomeUsers(ch *Callhome, a *hcl.Attribute, users userTable) {
+	seen := make(map[string]bool)
+	for _, s := range d.list(a) {
+		if seen[s.text] {
+			d.problems.fail(s.at, "each is tried once", "user %q is listed twice", s.text)
+		}
+		seen[s.text] = true
+		if u := users.find(d.problems, s); u != nil {
+			ch.Users = append(ch.Users, u)
+		}
+	}
+}
+
+func (d *decoder) trust(ch *Callhome, a *hcl.Attribute) {
+	word := auth.TrustApprove.String()
+	d.choice(a, []string{"pinned", "approve", "first-use"}, &word)
+	ch.Trust = trusts[word]
+	if ch.Trust == auth.TrustFirstUse {
+		d.problems.warn(a.Expr.Range(), `whoever calls first under a device's address is trusted as that device; RFC 8071 (C5 and C7) forbids it. "approve" needs one command for each device`,
+			"devices are trusted on first use, without anybody checking their keys")
+	}
+}
+
+func (d *decoder) callhomeTimes(ch *Callhome, b *callhomeBlock) {
+	d.durationOrNever(b.RejectDelay, 10*time.Minute, &ch.RejectDelay)
+	d.durationOrNever(b.FailureTTL, 365*24*time.Hour, &ch.FailureTTL)
+	d.durationOrNever(b.IdleRPC, 24*time.Hour, &ch.IdleRPC)
+	d.duration(b.KeepaliveInterval, time.Second, time.Hour, &ch.KeepaliveInterval)
+	d.duration(b.DeadAfter, time.Second, time.Hour, &ch.DeadAfter)
+	liveness := "ack"
+	d.choice(b.Liveness, []string{"ack", "reply"}, &liveness)
+	ch.ReplyLiveness = liveness == "reply"
+}
+
+func (d *decoder) callhomeBounds(ch *Callhome, b *callhomeBlock) {
+	d.int(b.MaxHandshakes, 1, 1<<16, &ch.MaxHandshakes)
+	d.int(b.MaxHandshakesPerSource, 1, 1<<16, &ch.MaxHandshakesPerSource)
+	d.int(b.MaxCalls, 1, 1<<20, &ch.MaxCalls)
+	d.int(b.MaxHeld, 1, 1<<20, &ch.MaxHeld)
+}
+
+// checkTrust finds settings that each are fine, and together reach no device or
+// trust any.
+func (d *decoder) checkTrust(f fileSchema, c *Config) {
+	for _, b := range f.Sessions {
+		if c.Callhome.Trust == auth.TrustPinned && b.HostKeys == nil {
+			d.problems.warn(b.Def, fmt.Sprintf(`add the fingerprint of the device's host key as host_keys = ["SHA256:…"], unless %q was approved earlier`, b.Name),
+				`trust is "pinned", but session %q pins no key: its calls are rejected`, b.Name)
+		}
+	}
+	for _, b := range f.Users {
+		if u := c.Callhome.NamedUsers[b.Name]; u.FirstUsePassword {
+			d.checkFirstUsePassword(b, c.Callhome.Trust)
+		}
+	}
+	d.checkLogins(f, c)
+}
+
+func (d *decoder) checkFirstUsePassword(b userBlock, trust auth.Trust) {
+	at := b.FirstUsePassword.Range
+	switch {
+	case b.Password == nil:
+		d.problems.warn(at, "", "first_use_password has no effect: the user has no password")
+	case trust != auth.TrustFirstUse:
+		d.problems.warn(at, "", `first_use_password has no effect unless trust is "first-use"`)
+	default:
+		d.problems.warn(at, "use a private key, which a device cannot steal", "the password of user %q is sent to devices whose keys nobody has checked", b.Name)
+	}
+}
+
+func (d *decoder) checkLogins(f fileSchema, c *Config) {
+	if !c.Enabled || !emptyList(f.Callhome[0].Users) || d.problems.failedWithin(f.Callhome[0].Body) {
+		return
+	}
+	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.User != nil }) {
+		return
+	}
+	d.problems.warn(f.Callhome[0].Def, `name user entries, as in users = ["fleet"], in the order in which they are tried`,
+		"call home is enabled, but no user entry is named to log in to devices with: every call is dropped")
+}

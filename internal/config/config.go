@@ -1,0 +1,136 @@
+// Package config reads the configuration file: HCL in, the option structs of
+// the other packages out, and every problem with its place in the file.
+package config
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+)
+
+const (
+	// DefaultStateDir is where the state is kept unless state_dir says otherwise.
+	DefaultStateDir = "/var/lib/callhome-gateway"
+	// DefaultPort is the IANA port of NETCONF Call Home over SSH (RFC 8071 section 7.2).
+	DefaultPort = 4334
+)
+
+// Config is a configuration without errors.
+type Config struct {
+	// Path is the file, as it was given to Load.
+	Path string
+	// StateDir is where the state is kept; relative to the process, not to the file.
+	StateDir string
+	// Enabled says that calls are accepted from the start.
+	Enabled  bool
+	Callhome Callhome
+	// Gateway has no HostKeys where the file names none, and neither PortStore
+	// nor Log.
+	Gateway gateway.Options
+	Log     Log
+}
+
+// Callhome is the listener for calls and what becomes of them. Memory, Attach,
+// Outcome, UserSelect and Log are not set.
+type Callhome struct {
+	Address netip.Addr
+	// Port is 0 where nothing shall listen.
+	Port uint16
+	callhome.Options
+}
+
+// Log says what is logged: Level is a level of hclog, Format "text" or "json".
+type Log struct{ Level, Format string }
+
+// Options changes how a file is loaded.
+type Options struct {
+	// Offline turns unset environment variables and missing files into
+	// warnings: the file is checked on another machine than the one it is for.
+	Offline bool
+	// Getenv looks up the variables for env (default: os.LookupEnv).
+	Getenv func(string) (string, bool)
+}
+
+// Load reads and checks the whole file. The Config is nil if there is an error;
+// with warnings alone it is usable. The Problems are never nil.
+func Load(path string, o Options) (*Config, *Problems) {
+	f, err := readFile(path)
+	if err != nil {
+		p := newProblems(path, nil)
+		p.fail(hcl.Range{}, "", "%s", err)
+		return nil, p
+	}
+	return load(path, f, o)
+}
+
+func load(path string, f openFile, o Options) (*Config, *Problems) {
+	p := newProblems(path, f.content)
+	defer p.sort()
+	if f.exposed && !o.Offline {
+		p.warn(hcl.Range{}, "chmod o-rwx "+path, "every user of this machine can read this file")
+	}
+	body, ok := p.parse()
+	if !ok {
+		return nil, p
+	}
+	c := newDecoder(p, path, o).config(body)
+	c.Path = path
+	if p.HasErrors() {
+		return nil, p
+	}
+	return c, p
+}
+
+func newDecoder(p *Problems, path string, o Options) *decoder {
+	d := &decoder{problems: p, dir: filepath.Dir(path), offline: o.Offline, getenv: o.Getenv}
+	if d.getenv == nil {
+		d.getenv = os.LookupEnv
+	}
+	d.ctx = &hcl.EvalContext{Functions: d.functions()}
+	return d
+}
+
+// config decodes block by block. Users come first, the others refer to them.
+func (d *decoder) config(body hcl.Body) *Config {
+	var f fileSchema
+	d.problems.add(gohcl.DecodeBody(body, nil, &f))
+	c := &Config{StateDir: d.stateDir(f.StateDir)}
+	users := d.users(f.Users)
+	d.callhome(c, f.Callhome, users)
+	d.sessions(c, f.Sessions, users)
+	d.gateway(c, f.Gateway)
+	d.managers(c, f.Managers)
+	d.log(c, f.Log)
+
+	d.checkTrust(f, c)
+	d.checkReachable(f, c)
+	d.checkPorts(f, c)
+	return c
+}
+
+func (d *decoder) stateDir(a *hcl.Attribute) string {
+	if a == nil {
+		return DefaultStateDir
+	}
+	s, ok := d.string(a)
+	if ok && s.text == "" {
+		d.problems.fail(s.at, "leave it out to have "+DefaultStateDir, "state_dir is empty")
+	}
+	return d.path(s.text)
+}
+
+func (d *decoder) log(c *Config, blocks []logBlock) {
+	c.Log = Log{Level: "info", Format: "text"}
+	b := single(d.problems, "log", blocks, func(b logBlock) hcl.Range { return b.Def })
+	if b == nil {
+		return
+	}
+	d.choice(b.Level, []string{"trace", "debug", "info", "warn", "error", "off"}, &c.Log.Level)
+	d.choice(b.Format, []string{"text", "json"}, &c.Log.Format)
+}

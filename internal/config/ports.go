@@ -1,0 +1,104 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// listener is a port that the configuration wants to listen on.
+type listener struct {
+	what string
+	addr netip.Addr
+	port uint16
+	at   hcl.Range
+}
+
+// checkPorts reports ports that are wanted twice. A session's port may be in
+// the range of gateway.ports: it is not given to another device.
+func (d *decoder) checkPorts(f fileSchema, c *Config) {
+	listeners := c.listeners()
+	places := make(map[string]hcl.Range)
+	place := func(what string, a *hcl.Attribute) {
+		if a != nil {
+			places[what] = a.Expr.Range()
+		}
+	}
+	if len(f.Callhome) > 0 {
+		place(callhomePort, f.Callhome[0].Port)
+	}
+	if len(f.Gateway) > 0 {
+		place(sharedPort, f.Gateway[0].Port)
+	}
+	for _, b := range f.Sessions {
+		place(sessionPort(b.Name), b.Port)
+	}
+	for i := range listeners {
+		listeners[i].at = places[listeners[i].what]
+	}
+	c.clashes(d.problems, listeners)
+}
+
+const (
+	callhomePort = "callhome.port"
+	sharedPort   = "gateway.port"
+)
+
+func sessionPort(name string) string { return fmt.Sprintf("the port of session %q", name) }
+
+func (c *Config) listeners() []listener {
+	all := []listener{
+		{what: callhomePort, addr: c.Callhome.Address, port: c.Callhome.Port},
+		{what: sharedPort, addr: c.Gateway.Address, port: c.Gateway.Port},
+	}
+	for _, device := range c.Gateway.Devices {
+		all = append(all, listener{what: sessionPort(device.Name), addr: c.Gateway.Address, port: device.Port})
+	}
+	return all
+}
+
+func (c *Config) clashes(p *Problems, listeners []listener) {
+	seen := make(map[uint16][]listener)
+	for _, l := range listeners {
+		if l.port == 0 {
+			continue
+		}
+		for _, other := range seen[l.port] {
+			if overlap(l.addr, other.addr) {
+				reportClash(p, other, l)
+				break
+			}
+		}
+		seen[l.port] = append(seen[l.port], l)
+		c.checkRange(p, l)
+	}
+}
+
+// reportClash names the one that comes later in the file, where it is in it.
+func reportClash(p *Problems, a, b listener) {
+	if a.at.Start.Byte > b.at.Start.Byte {
+		a, b = b, a
+	}
+	hint := "choose another port for one of them"
+	if a.at.Start.Line > 0 {
+		hint = fmt.Sprintf("the other one is in line %d; choose another port for one of them", a.at.Start.Line)
+	}
+	p.fail(b.at, hint, "%s and %s are both %d", a.what, b.what, b.port)
+}
+
+func (c *Config) checkRange(p *Problems, l listener) {
+	r := c.Gateway.Ports
+	general := l.what == callhomePort || l.what == sharedPort
+	if general && r.First <= l.port && l.port <= r.Last && overlap(l.addr, c.Gateway.Address) {
+		p.fail(l.at, "choose a port outside of the range", "%s (%d) is in the range of gateway.ports, %d-%d", l.what, l.port, r.First, r.Last)
+	}
+}
+
+// overlap reports whether one port can not be listened on at both addresses.
+func overlap(a, b netip.Addr) bool {
+	covers := func(wide, narrow netip.Addr) bool {
+		return wide.IsUnspecified() && (wide.Is6() || narrow.Is4())
+	}
+	return a == b || covers(a, b) || covers(b, a)
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func printed(t *testing.T, src string, color bool, width int) string {
+	t.Helper()
+	_, p := load("x.hcl", openFile{content: []byte(src)}, Options{Offline: true, Getenv: testGetenv})
+	var b bytes.Buffer
+	if err := p.Print(&b, color, width); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestPrintMasksSecretsWhereverTheyStand(t *testing.T) {
+	for name, src := range map[string]string{
+		"literal":          "password = \"hunter2\"\n",
+		"number":           "password = 77hunter2\n",
+		"no quotes":        "password = hunter2 hunter2\n",
+		"no equals sign":   "password \"hunter2\"\n",
+		"open string":      "password = \"hunter2\n",
+		"misspelt":         "paswordd = \"hunter2\"\n",
+		"in one line":      "user \"a\" { password = \"hunter2\" }\n",
+		"in a list":        "private_keys = [\n  \"hunter2\", 1,\n  hunter2]\n",
+		"in a heredoc":     "password = <<EOT\nhunter2\nEOT extra\n",
+		"in a template":    "password = \"a${env(\"NOT_SET\")}hunter2\"\n",
+		"in a call":        "password = lower(\"hunter2\")\n",
+		"after a call":     "password = env(\"NOT_SET\") == \"hunter2\"\n",
+		"behind a comment": "/* x */ password = \"hunter2\"\n",
+		"in an object":     "password = { a = \"hunter2\" }\n",
+		"unknown block":    "tls {\n  key = \"hunter2\"\n}\n",
+		"after a newline":  "callhome {\n}\npassword = (\n\"hunter2\"\n)\n",
+		"no UTF-8":         "password = \"hunter2\xff\"\n",
+		"spaces in front":  "\t  password=\"hunter2\"\n",
+	} {
+		got := printed(t, src, true, 80)
+		if strings.Contains(got, "hunter2") {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got == "" {
+			t.Errorf("%s: no problem was found", name)
+		}
+	}
+}
+
+func TestPrintShowsWhereSecretsComeFrom(t *testing.T) {
+	got := printed(t, "user \"a\" {\n  username = \"b\"\n  password = env(\"NOT_SET\")\n}\n", false, 80)
+	if !strings.Contains(got, `password = env("NOT_SET")`) {
+		t.Error(got)
+	}
+}
+
+func TestPrintColors(t *testing.T) {
+	got := printed(t, "gateway {\n\tport = 70000\n}\n", true, 0)
+	want := "\x1b[1mx.hcl:2:9\x1b[0m: \x1b[1;31merror\x1b[0m: port must be a whole number from 0 to 65535\n" +
+		"   2 |     port = 70000\n     |            \x1b[1;31m^^^^^\x1b[0m\n\n"
+	if !strings.Contains(got, want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPrintObeysNoControlCharacters(t *testing.T) {
+	if got := printed(t, "state_dir = \"\x1b[2J\" + 1\n", false, 80); strings.Contains(got, "\x1b") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestPrintCutsLongLines(t *testing.T) {
+	src := "callhome { " + strings.Repeat(" ", 10000) + "port = 70000" + strings.Repeat(" ", 10000) + "}\n"
+	for line := range strings.Lines(printed(t, src, false, 80)) {
+		if len(line) > shownRunes+10 {
+			t.Errorf("a line of %d bytes", len(line))
+		}
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken") }
+
+func TestPrintReturnsTheErrorOfTheWriter(t *testing.T) {
+	_, p := Load("testdata/missing.hcl", Options{})
+	if err := p.Print(brokenWriter{}, false, 80); err == nil {
+		t.Error("no error")
+	}
+}

@@ -1,0 +1,139 @@
+package config
+
+import (
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+)
+
+// The types below are the grammar of the file. Attributes are kept as
+// *hcl.Attribute instead of being decoded by gohcl, so that every check, also
+// one of a single list element, can point at what it is about.
+
+type fileSchema struct {
+	StateDir *hcl.Attribute  `hcl:"state_dir,optional"`
+	Callhome []callhomeBlock `hcl:"callhome,block"`
+	Users    []userBlock     `hcl:"user,block"`
+	Sessions []sessionBlock  `hcl:"session,block"`
+	Gateway  []gatewayBlock  `hcl:"gateway,block"`
+	Managers []managerBlock  `hcl:"manager,block"`
+	Log      []logBlock      `hcl:"log,block"`
+}
+
+type callhomeBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Enabled                *hcl.Attribute `hcl:"enabled,optional"`
+	Address                *hcl.Attribute `hcl:"address,optional"`
+	Port                   *hcl.Attribute `hcl:"port,optional"`
+	Users                  *hcl.Attribute `hcl:"users,optional"`
+	Trust                  *hcl.Attribute `hcl:"trust,optional"`
+	RejectDelay            *hcl.Attribute `hcl:"reject_delay,optional"`
+	FailureTTL             *hcl.Attribute `hcl:"failure_ttl,optional"`
+	KeepaliveInterval      *hcl.Attribute `hcl:"keepalive_interval,optional"`
+	DeadAfter              *hcl.Attribute `hcl:"dead_after,optional"`
+	IdleRPC                *hcl.Attribute `hcl:"idle_rpc,optional"`
+	Liveness               *hcl.Attribute `hcl:"liveness,optional"`
+	MaxHandshakes          *hcl.Attribute `hcl:"max_handshakes,optional"`
+	MaxHandshakesPerSource *hcl.Attribute `hcl:"max_handshakes_per_source,optional"`
+	MaxCalls               *hcl.Attribute `hcl:"max_calls,optional"`
+	MaxHeld                *hcl.Attribute `hcl:"max_held,optional"`
+}
+
+type userBlock struct {
+	Name      string    `hcl:"name,label"`
+	NameRange hcl.Range `hcl:"name,label_range"`
+	Def       hcl.Range `hcl:",def_range"`
+	Body      hcl.Body  `hcl:",body"`
+
+	Username         *hcl.Attribute `hcl:"username,optional"`
+	Password         *hcl.Attribute `hcl:"password,optional"`
+	PrivateKey       *hcl.Attribute `hcl:"private_key,optional"`
+	PrivateKeys      *hcl.Attribute `hcl:"private_keys,optional"`
+	Passphrase       *hcl.Attribute `hcl:"private_key_passphrase,optional"`
+	FirstUsePassword *hcl.Attribute `hcl:"first_use_password,optional"`
+}
+
+type sessionBlock struct {
+	Name      string    `hcl:"name,label"`
+	NameRange hcl.Range `hcl:"name,label_range"`
+	Def       hcl.Range `hcl:",def_range"`
+	Body      hcl.Body  `hcl:",body"`
+
+	Address   *hcl.Attribute `hcl:"address,optional"`
+	HostKeys  *hcl.Attribute `hcl:"host_keys,optional"`
+	User      *hcl.Attribute `hcl:"user,optional"`
+	Port      *hcl.Attribute `hcl:"port,optional"`
+	Transport *hcl.Attribute `hcl:"transport,optional"`
+	Hello     []helloBlock   `hcl:"hello,block"`
+}
+
+type helloBlock struct {
+	Def hcl.Range `hcl:",def_range"`
+
+	Base         *hcl.Attribute `hcl:"base,optional"`
+	Capabilities *hcl.Attribute `hcl:"capabilities,optional"`
+}
+
+type gatewayBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Address      *hcl.Attribute `hcl:"address,optional"`
+	Port         *hcl.Attribute `hcl:"port,optional"`
+	Ports        *hcl.Attribute `hcl:"ports,optional"`
+	HostKeys     *hcl.Attribute `hcl:"host_keys,optional"`
+	Wait         *hcl.Attribute `hcl:"wait,optional"`
+	HelloTimeout *hcl.Attribute `hcl:"hello_timeout,optional"`
+	LoginTimeout *hcl.Attribute `hcl:"login_timeout,optional"`
+	StallTimeout *hcl.Attribute `hcl:"stall_timeout,optional"`
+	MaxMessage   *hcl.Attribute `hcl:"max_message,optional"`
+	SpoolBudget  *hcl.Attribute `hcl:"spool_budget,optional"`
+	MaxLogins    *hcl.Attribute `hcl:"max_logins,optional"`
+	MaxSessions  *hcl.Attribute `hcl:"max_sessions,optional"`
+}
+
+type managerBlock struct {
+	Name      string    `hcl:"name,label"`
+	NameRange hcl.Range `hcl:"name,label_range"`
+	Def       hcl.Range `hcl:",def_range"`
+	Body      hcl.Body  `hcl:",body"`
+
+	PasswordHash   *hcl.Attribute `hcl:"password_hash,optional"`
+	AuthorizedKeys *hcl.Attribute `hcl:"authorized_keys,optional"`
+	Devices        *hcl.Attribute `hcl:"devices,optional"`
+}
+
+type logBlock struct {
+	Def hcl.Range `hcl:",def_range"`
+
+	Level  *hcl.Attribute `hcl:"level,optional"`
+	Format *hcl.Attribute `hcl:"format,optional"`
+}
+
+// secretNames are the attributes whose values are never shown.
+var secretNames = map[string]bool{
+	"password":               true,
+	"private_key":            true,
+	"private_keys":           true,
+	"private_key_passphrase": true,
+	"password_hash":          true,
+}
+
+// publicNames are all other names of the grammar.
+var publicNames = func() map[string]bool {
+	names := make(map[string]bool)
+	for _, block := range []any{
+		fileSchema{}, callhomeBlock{}, userBlock{}, sessionBlock{},
+		helloBlock{}, gatewayBlock{}, managerBlock{}, logBlock{},
+	} {
+		schema, _ := gohcl.ImpliedBodySchema(block)
+		for _, a := range schema.Attributes {
+			names[a.Name] = !secretNames[a.Name]
+		}
+		for _, b := range schema.Blocks {
+			names[b.Type] = true
+		}
+	}
+	return names
+}()

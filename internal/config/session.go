@@ -1,0 +1,144 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"unicode"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// sessionChecks is what spans session entries.
+type sessionChecks struct {
+	names labels
+	// pinned tells which entry has a fingerprint.
+	pinned map[string]string
+	// unpinned tells which entry without pins has an address.
+	unpinned map[netip.Prefix]string
+	// addressed tells which entry came first with an address.
+	addressed map[netip.Prefix]string
+}
+
+func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable) {
+	checks := sessionChecks{
+		names:  newLabels("session"),
+		pinned: make(map[string]string), unpinned: make(map[netip.Prefix]string), addressed: make(map[netip.Prefix]string),
+	}
+	for _, b := range blocks {
+		checks.names.check(d.problems, b.Name, b.NameRange)
+		c.Callhome.Entries = append(c.Callhome.Entries, d.session(b, users, checks))
+		device := gateway.DeviceConfig{Name: b.Name}
+		d.port(b.Port, 1, &device.Port)
+		c.Gateway.Devices = append(c.Gateway.Devices, device)
+	}
+}
+
+func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks) callhome.Entry {
+	e := callhome.Entry{Name: b.Name, Address: d.sessionAddress(b.Address), Pins: d.pins(b, checks)}
+	if s, ok := d.string(b.User); ok {
+		e.User = users.find(d.problems, s)
+	}
+	transport := "ssh"
+	d.choice(b.Transport, []string{"ssh"}, &transport)
+	if h := single(d.problems, "hello", b.Hello, func(b helloBlock) hcl.Range { return b.Def }); h != nil {
+		e.Hello = d.hello(h)
+	}
+	if b.Address == nil && b.HostKeys == nil {
+		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both", "session %q matches no device", b.Name)
+	}
+	d.checkAddress(b, e, checks)
+	return e
+}
+
+func (d *decoder) sessionAddress(a *hcl.Attribute) netip.Prefix {
+	s, ok := d.string(a)
+	if !ok {
+		return netip.Prefix{}
+	}
+	if addr, err := netip.ParseAddr(s.text); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen())
+	}
+	network, err := netip.ParsePrefix(s.text)
+	switch {
+	case err != nil || network.Addr().Is4In6():
+		d.problems.fail(s.at, `as in "192.0.2.10", "192.0.2.0/24" or "2001:db8::/64"; names are not looked up`, "%q is neither an IP address nor a network", s.text)
+		return netip.Prefix{}
+	case network != network.Masked():
+		d.problems.fail(s.at, fmt.Sprintf("for the network write %q, for the address %q", network.Masked(), network.Addr()), "%q has bits set beyond its prefix length", s.text)
+		return netip.Prefix{}
+	}
+	return network
+}
+
+func (d *decoder) pins(b sessionBlock, checks sessionChecks) (pins []auth.Identity) {
+	for _, s := range d.list(b.HostKeys) {
+		pin, err := parsePin(strings.TrimSpace(s.text))
+		if err != nil {
+			d.problems.fail(s.at, err.hint, "%s", err.what)
+			continue
+		}
+		if other, ok := checks.pinned[pin.Fingerprint]; ok {
+			d.problems.fail(s.at, fmt.Sprintf("it is pinned by session %q already; a key belongs to one device", other), "this host key is pinned twice")
+			continue
+		}
+		checks.pinned[pin.Fingerprint] = b.Name
+		pins = append(pins, pin)
+	}
+	if b.HostKeys != nil && emptyList(b.HostKeys) {
+		d.problems.fail(b.HostKeys.Range, "leave it out to have the trust setting decide", "host_keys is empty")
+	}
+	return pins
+}
+
+// checkAddress: without pins, nothing tells two devices at one address apart.
+func (d *decoder) checkAddress(b sessionBlock, e callhome.Entry, checks sessionChecks) {
+	if !e.Address.IsValid() {
+		return
+	}
+	other, clash := checks.unpinned[e.Address]
+	if b.HostKeys == nil {
+		if first, ok := checks.addressed[e.Address]; ok {
+			other, clash = first, true
+		}
+		checks.unpinned[e.Address] = b.Name
+	}
+	if clash {
+		d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, so that they can be told apart", "sessions %q and %q have the same address", other, b.Name)
+	}
+	if _, ok := checks.addressed[e.Address]; !ok {
+		checks.addressed[e.Address] = b.Name
+	}
+}
+
+func (d *decoder) hello(b *helloBlock) (h callhome.HelloOptions) {
+	for _, s := range d.list(b.Base) {
+		if s.text != "1.0" && s.text != "1.1" {
+			d.problems.fail(s.at, `it is "1.0" or "1.1"`, "%q is not a base version of NETCONF", s.text)
+			continue
+		}
+		h.Base = append(h.Base, s.text)
+	}
+	for _, s := range d.list(b.Capabilities) {
+		d.checkCapability(s)
+		h.Capabilities = append(h.Capabilities, s.text)
+	}
+	return h
+}
+
+const baseCapability = "urn:ietf:params:netconf:base:"
+
+func (d *decoder) checkCapability(s item) {
+	notURI := func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
+	switch {
+	case !strings.Contains(s.text, ":") || strings.ContainsFunc(s.text, notURI) || len(s.text) > 1024:
+		d.problems.fail(s.at, `as in "urn:ietf:params:netconf:capability:notification:1.0"`, "%q is not a capability URI", s.text)
+	case strings.HasPrefix(s.text, baseCapability):
+		d.problems.fail(s.at, fmt.Sprintf("set base = [%q] instead", strings.TrimPrefix(s.text, baseCapability)), "a base version is no further capability")
+	}
+}

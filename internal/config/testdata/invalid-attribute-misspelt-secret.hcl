@@ -1,0 +1,8 @@
+user "fleet" {
+  username = "netconf"
+  pasword  = "hunter2"
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,7 @@
+listener "vendor" {
+  port = 4444
+}
+
+gateway {
+  port = 830
+}

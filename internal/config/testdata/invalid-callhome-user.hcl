@@ -1,0 +1,13 @@
+user "fleet" {
+  username = "netconf"
+  password = env("PASSWORD")
+}
+
+
+callhome {
+  users = ["flet", "fleet", "fleet", "somebody"]
+}
+
+gateway {
+  port = 830
+}

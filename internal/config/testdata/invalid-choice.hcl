@@ -1,0 +1,18 @@
+callhome {
+  trust    = "aprove"
+  liveness = "ping"
+}
+
+session "edge-1" {
+  address   = "192.0.2.10"
+  transport = "tls"
+}
+
+log {
+  level  = "warning"
+  format = "xml"
+}
+
+gateway {
+  port = 830
+}

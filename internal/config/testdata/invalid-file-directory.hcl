@@ -1,0 +1,8 @@
+user "fleet" {
+  username = "netconf"
+  password = file("keys")
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,8 @@
+user "fleet" {
+  username = "netconf"
+  password = file("keys/large")
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,5 @@
+state_dir = env("STATE", "/tmp")
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,5 @@
+state_dir = environment("STATE")
+
+gateway {
+  port = 830
+}

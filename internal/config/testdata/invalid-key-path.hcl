@@ -1,0 +1,8 @@
+user "fleet" {
+  username    = "netconf"
+  private_key = "keys/plain"
+}
+
+gateway {
+  port = 830
+}

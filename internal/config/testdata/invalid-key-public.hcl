@@ -1,0 +1,8 @@
+user "fleet" {
+  username    = "netconf"
+  private_key = file("keys/plain.pub")
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,8 @@
+user "fleet" {
+  username    = "netconf"
+  private_key = file("keys/putty")
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,7 @@
+user {
+  username = "netconf"
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,7 @@
+user "fleet" "old" {
+  username = "netconf"
+}
+
+gateway {
+  port = 830
+}

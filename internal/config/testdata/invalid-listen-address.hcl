@@ -1,0 +1,8 @@
+callhome {
+  address = "localhost"
+}
+
+gateway {
+  address = "0.0.0.0/0"
+  port    = 830
+}

@@ -1,0 +1,14 @@
+user "fleet" {
+  username = "netconf"
+  password = env("PASSWORD")
+}
+
+
+callhome {
+  users = [null, "fleet"]
+  port  = null
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,8 @@
+user "fleet" {
+  username = "netconf"
+  password = env("EMPTY")
+}
+
+gateway {
+  port = 830
+}

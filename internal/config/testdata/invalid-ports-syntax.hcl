@@ -1,0 +1,3 @@
+gateway {
+  ports = "20000"
+}

@@ -1,0 +1,5 @@
+state_dir = ""
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,7 @@
+callhome {
+  enabled true
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,7 @@
+user "fleet" {
+  username = "netconf"
+}
+
+gateway {
+  port = 830
+}

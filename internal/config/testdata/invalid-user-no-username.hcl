@@ -1,0 +1,7 @@
+user "fleet" {
+  password = env("PASSWORD")
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,8 @@
+user "fleet" {
+  username = "netconf"
+  password = hunter2
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,5 @@
+state_dir = home
+
+gateway {
+  port = 830
+}

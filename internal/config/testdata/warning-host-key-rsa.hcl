@@ -1,0 +1,4 @@
+gateway {
+  port      = 830
+  host_keys = ["keys/rsa"]
+}

@@ -1,0 +1,7 @@
+manager "noc" {
+  password_hash = env("HASH")
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,3 @@
+gateway {
+  address = "0.0.0.0"
+}

@@ -1,0 +1,3 @@
+callhome {
+  port = 4334
+}
