@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -31,10 +32,16 @@ type Session struct {
 	framing  netconf.Framing
 	shared   bool // hello's capabilities are one of helloSets
 
-	sending     sync.Mutex // serialises Send: the control session has two senders
+	// sending is held while something is written: the control session has two
+	// senders, and x/crypto does not take a CloseWrite during a Write.
+	sending sync.Mutex
+	// reading is held while the channel is read: when a channel ends, x/crypto
+	// wakes one reader only.
+	reading     sync.Mutex
 	lastTraffic atomic.Int64
 	outstanding atomic.Int64
 	closeOnce   sync.Once
+	closed      chan struct{}
 }
 
 // openSession opens a channel, requests the subsystem and exchanges hellos.
@@ -44,7 +51,8 @@ func (l *Link) openSession(ctx context.Context, service func(*Session) bool) (*S
 	if err != nil {
 		return nil, openError(err)
 	}
-	s := &Session{link: l, channel: channel, requests: requests, conn: netconf.NewConn(channel)}
+	s := &Session{link: l, channel: channel, requests: requests, closed: make(chan struct{})}
+	s.conn = netconf.NewConn(stream{s})
 	if !s.drain(channel.Stderr()) || !service(s) {
 		return nil, ErrLinkEnded
 	}
@@ -191,7 +199,11 @@ func (s *Session) answered() {
 
 // CloseSend tells the device that nothing more will be sent; what it still
 // sends can be read.
-func (s *Session) CloseSend() error { return s.channel.CloseWrite() }
+func (s *Session) CloseSend() error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	return s.channel.CloseWrite()
+}
 
 // Close ends the session: the device sees its channel close. A Next that waits
 // returns when the device has confirmed that or the link has ended; what the
@@ -200,11 +212,47 @@ func (s *Session) CloseSend() error { return s.channel.CloseWrite() }
 func (s *Session) Close() error {
 	var err error
 	s.closeOnce.Do(func() {
+		close(s.closed)
 		s.link.outstanding.Add(-s.outstanding.Swap(0))
 		err = s.channel.Close()
-		s.drain(s.channel)
+		s.drain(rest{s})
 	})
 	return err
+}
+
+// stream is the session's channel as its messages are read from and written
+// to: it ends when the session is closed.
+type stream struct{ *Session }
+
+func (s stream) Read(p []byte) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	n, err := s.channel.Read(p)
+	if s.isClosed() {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (s stream) Write(p []byte) (int, error) { return s.channel.Write(p) }
+func (s stream) Close() error                { return s.Session.Close() }
+
+// rest is what a closed session's device still sends.
+type rest struct{ *Session }
+
+func (s rest) Read(p []byte) (int, error) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	return s.channel.Read(p)
+}
+
+func (s *Session) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *Session) touch() { s.lastTraffic.Store(time.Now().UnixNano()) }

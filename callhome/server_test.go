@@ -1,0 +1,480 @@
+package callhome_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/internal/devicesim"
+	"callhome-gateway/internal/netconf"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// memory is an auth.Memory without a disk.
+type memory struct {
+	mu      sync.Mutex
+	devices []auth.Device
+	pending []auth.Pending
+}
+
+func (m *memory) add(name string, id auth.Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.devices = append(m.devices, auth.Device{Name: name, Identity: id})
+}
+
+func (m *memory) Approved(id auth.Identity) (auth.Device, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.devices {
+		if d.Identity == id {
+			return d, true
+		}
+	}
+	return auth.Device{}, false
+}
+
+func (m *memory) Named(name string) (devices []auth.Device) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, d := range m.devices {
+		if d.Name == name {
+			devices = append(devices, d)
+		}
+	}
+	return devices
+}
+
+func (m *memory) Pin(d auth.Device) error {
+	m.add(d.Name, d.Identity)
+	return nil
+}
+
+func (m *memory) NotePending(p auth.Pending) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, p)
+	return nil
+}
+
+// server is a running Server and what it reported.
+type server struct {
+	*callhome.Server
+	addr     string
+	outcomes chan callhome.Outcome
+	links    chan *callhome.Link
+}
+
+func start(t *testing.T, o callhome.Options) *server {
+	t.Helper()
+	s := &server{outcomes: make(chan callhome.Outcome, 100), links: make(chan *callhome.Link, 100)}
+	o.Outcome = func(o callhome.Outcome) { s.outcomes <- o }
+	o.Attach = func(l *callhome.Link) { s.links <- l }
+	if o.RejectDelay == 0 {
+		o.RejectDelay = -1
+	}
+	if o.Memory == nil {
+		o.Memory = &memory{}
+	}
+	var err error
+	if s.Server, err = callhome.New(o); err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	run(t, func(ctx context.Context) error { return s.Serve(ctx, ln) })
+	return s
+}
+
+// run runs f until the test ends, and waits for it.
+func run(t *testing.T, f func(context.Context) error) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// next returns the outcome of the next call.
+func (s *server) next(t *testing.T) callhome.Outcome {
+	t.Helper()
+	return receive(t, s.outcomes, "an outcome")
+}
+
+// want checks the reason of the next outcome.
+func (s *server) want(t *testing.T, reason callhome.Reason) callhome.Outcome {
+	t.Helper()
+	o := s.next(t)
+	if o.Reason != reason {
+		t.Fatalf("outcome %s (%s), want %s", o.Reason, o.Detail, reason)
+	}
+	return o
+}
+
+func receive[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatalf("no %s within 20 s", what)
+		panic("unreachable")
+	}
+}
+
+// key returns the same ed25519 key for the same name.
+func key(t *testing.T, name string) ssh.Signer {
+	t.Helper()
+	k, err := devicesim.KeyFromSeed(name, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func identity(t *testing.T, name string) auth.Identity {
+	return auth.SSHIdentity(key(t, name).PublicKey())
+}
+
+// authLog collects the authentication requests that a device saw.
+type authLog struct {
+	mu       sync.Mutex
+	requests []string
+}
+
+func (l *authLog) add(user, method string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.requests = append(l.requests, user+" "+method)
+}
+
+func (l *authLog) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]string(nil), l.requests...)
+}
+
+// device starts a simulated device that calls once a test, or again after
+// Reconnect where that is set.
+func device(t *testing.T, s *server, o devicesim.Options) *devicesim.Device {
+	t.Helper()
+	o.Connect = s.addr
+	if o.HostKeys == nil {
+		o.HostKeys = []ssh.Signer{key(t, "device")}
+	}
+	if o.Username == "" {
+		o.Username = "netconf"
+	}
+	if o.Password == "" && o.AuthorizedKeys == nil {
+		o.Password = "secret"
+	}
+	if o.Reconnect == 0 {
+		o.Reconnect = -1
+	}
+	d, err := devicesim.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, d.Run)
+	return d
+}
+
+func fleetUser() *auth.User {
+	return &auth.User{Name: "fleet", Username: "netconf", Password: "secret"}
+}
+
+// known are options under which the device with the key "device" is approved.
+func known(t *testing.T) callhome.Options {
+	m := &memory{}
+	m.add("edge-1", identity(t, "device"))
+	return callhome.Options{Users: []*auth.User{fleetUser()}, Memory: m}
+}
+
+func TestApprovedDeviceAttachesAndServesSessions(t *testing.T) {
+	s := start(t, known(t))
+	device(t, s, devicesim.Options{})
+	o := s.want(t, callhome.Accepted)
+	link := receive(t, s.links, "link")
+	if o.Device != "edge-1" || link.Name() != "edge-1" || o.User != "fleet" || o.Identity != identity(t, "device") {
+		t.Errorf("outcome %+v", o)
+	}
+	if len(link.Control().Hello().Capabilities) == 0 || link.Control().Hello().SessionID == 0 {
+		t.Errorf("hello %+v", link.Control().Hello())
+	}
+	session, err := link.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if session.Hello().SessionID == link.Control().Hello().SessionID {
+		t.Error("the session has the control session's id")
+	}
+	reply := exchange(t, session, `<rpc xmlns="`+netconf.NamespaceBase+`" message-id="7"><get-config><source><running/></source></get-config></rpc>`)
+	if !strings.Contains(reply, `message-id="7"`) || !strings.Contains(reply, "<data") {
+		t.Errorf("reply %s", reply)
+	}
+	if err := session.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if _, err := session.Next(); err == nil {
+		t.Error("Next after Close returned a message")
+	}
+	_ = link.Close()
+	if _, err := link.Open(t.Context()); err != callhome.ErrLinkEnded {
+		t.Errorf("Open on an ended link: %v", err)
+	}
+	if s.Link("edge-1") != nil {
+		t.Error("the ended link still holds the device")
+	}
+}
+
+func exchange(t *testing.T, s *callhome.Session, rpc string) string {
+	t.Helper()
+	m := &netconf.Message{Head: netconf.Head{Kind: netconf.KindRPC}, Size: int64(len(rpc)), Body: strings.NewReader(rpc)}
+	if err := s.Send(m); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := s.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestUnknownDeviceSeesNoAuthenticationAndIsPending(t *testing.T) {
+	m := &memory{}
+	s := start(t, callhome.Options{Users: []*auth.User{fleetUser()}, Memory: m})
+	var log authLog
+	device(t, s, devicesim.Options{OnAuth: log.add})
+	o := s.want(t, callhome.RejectedPending)
+	if len(log.all()) != 0 {
+		t.Errorf("the device saw authentication requests: %v", log.all())
+	}
+	if len(m.pending) != 1 || m.pending[0].Identity != o.Identity || m.pending[0].Address != o.Remote.Addr() {
+		t.Errorf("pending %+v", m.pending)
+	}
+}
+
+func TestChangedKeyIsRejectedUnderEveryTrust(t *testing.T) {
+	for _, trust := range []auth.Trust{auth.TrustApprove, auth.TrustPinned, auth.TrustFirstUse} {
+		t.Run(trust.String(), func(t *testing.T) {
+			var log authLog
+			s := start(t, callhome.Options{
+				Trust: trust, Users: []*auth.User{fleetUser()},
+				Entries: []callhome.Entry{{Name: "edge-1", Address: netip.MustParsePrefix("127.0.0.0/8"), Pins: []auth.Identity{identity(t, "the real one")}}},
+			})
+			device(t, s, devicesim.Options{OnAuth: log.add})
+			o := s.want(t, callhome.RejectedKey)
+			if o.Device != "edge-1" || len(log.all()) != 0 {
+				t.Errorf("outcome %+v, authentication %v", o, log.all())
+			}
+		})
+	}
+}
+
+func TestFirstUsePinsAndSendsThePasswordOnlyWhereAllowed(t *testing.T) {
+	m := &memory{}
+	user := fleetUser()
+	s := start(t, callhome.Options{Users: []*auth.User{user}, Memory: m, Trust: auth.TrustFirstUse})
+	var log authLog
+	device(t, s, devicesim.Options{OnAuth: log.add})
+	s.want(t, callhome.RejectedUntrusted)
+	if len(log.all()) != 0 {
+		t.Errorf("authentication %v", log.all())
+	}
+
+	allowed := fleetUser()
+	allowed.FirstUsePassword = true
+	s = start(t, callhome.Options{Users: []*auth.User{allowed}, Memory: m, Trust: auth.TrustFirstUse})
+	device(t, s, devicesim.Options{})
+	o := s.want(t, callhome.Accepted)
+	if d, ok := m.Approved(identity(t, "device")); !ok || d.Name != o.Device || !strings.HasPrefix(d.Name, "dev-") {
+		t.Errorf("pinned %+v as %s", d, o.Device)
+	}
+}
+
+func TestEveryMethodOfAUserEntryLogsIn(t *testing.T) {
+	gatewayKey := key(t, "gateway")
+	for _, tt := range []struct {
+		name string
+		user auth.User
+		dev  devicesim.Options
+	}{
+		{"password", auth.User{Password: "secret"}, devicesim.Options{Password: "secret"}},
+		{"keyboard-interactive", auth.User{Password: "secret"}, devicesim.Options{Password: "secret", KeyboardInteractive: true}},
+		{"key", auth.User{Keys: []ssh.Signer{gatewayKey}}, devicesim.Options{AuthorizedKeys: []ssh.PublicKey{gatewayKey.PublicKey()}}},
+		{"second key", auth.User{Keys: []ssh.Signer{key(t, "other"), gatewayKey}}, devicesim.Options{AuthorizedKeys: []ssh.PublicKey{gatewayKey.PublicKey()}}},
+		{"password after a key that is refused", auth.User{Keys: []ssh.Signer{key(t, "other")}, Password: "secret"},
+			devicesim.Options{AuthorizedKeys: []ssh.PublicKey{gatewayKey.PublicKey()}, Password: "secret"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := known(t)
+			tt.user.Name, tt.user.Username = "fleet", "netconf"
+			o.Users = []*auth.User{&tt.user}
+			s := start(t, o)
+			device(t, s, tt.dev)
+			s.want(t, callhome.Accepted)
+		})
+	}
+}
+
+func TestRefusedUserIsNotTriedAgainOnThatDevice(t *testing.T) {
+	o := known(t)
+	wrong := &auth.User{Name: "wrong", Username: "netconf", Password: "no"}
+	other := &auth.User{Name: "other", Username: "admin", Password: "no"}
+	o.Users = []*auth.User{other, wrong, fleetUser()}
+	s := start(t, o)
+	var log authLog
+	device(t, s, devicesim.Options{OnAuth: log.add, Reconnect: time.Millisecond})
+	for _, user := range []string{"other", "wrong"} {
+		if got := s.want(t, callhome.FailedLogin); got.User != user {
+			t.Errorf("failed with %s, want %s", got.User, user)
+		}
+	}
+	if got := s.want(t, callhome.Accepted); got.User != "fleet" {
+		t.Errorf("accepted with %s", got.User)
+	}
+	if failures := s.Failures(); len(failures) != 2 || failures[0].Identity != identity(t, "device") {
+		t.Errorf("failures %+v", failures)
+	}
+	link := receive(t, s.links, "link")
+	_ = link.Close()
+	if got := s.want(t, callhome.Accepted); got.User != "fleet" {
+		t.Errorf("called again, accepted with %s", got.User)
+	}
+	passwords := 0
+	for _, request := range log.all() {
+		if strings.HasSuffix(request, " password") {
+			passwords++
+		}
+	}
+	if passwords != 4 {
+		t.Errorf("%d passwords were sent, want 4: %v", passwords, log.all())
+	}
+}
+
+func TestResetDuringLoginIsNoRefusal(t *testing.T) {
+	s := start(t, known(t))
+	var d *devicesim.Device
+	ready := make(chan struct{})
+	d = device(t, s, devicesim.Options{OnAuth: func(string, string) { <-ready; d.Drop() }})
+	close(ready)
+	s.want(t, callhome.FailedLogin)
+	if failures := s.Failures(); len(failures) != 0 {
+		t.Errorf("failures %+v", failures)
+	}
+}
+
+func TestDeviceThatNeedsAnotherUserGetsItOnItsNextCall(t *testing.T) {
+	m := &memory{}
+	m.devices = []auth.Device{{Name: "edge-1", Identity: identity(t, "device"), User: "old"}}
+	old := &auth.User{Name: "old", Username: "admin", Password: "old secret"}
+	s := start(t, callhome.Options{
+		Users: []*auth.User{fleetUser()}, NamedUsers: map[string]*auth.User{"old": old}, Memory: m,
+	})
+	var log authLog
+	device(t, s, devicesim.Options{Username: "admin", Password: "old secret", OnAuth: log.add, Reconnect: time.Millisecond})
+	s.want(t, callhome.RejectedWrongUser)
+	if len(log.all()) != 0 {
+		t.Errorf("the first call saw authentication: %v", log.all())
+	}
+	if o := s.want(t, callhome.Accepted); o.User != "old" {
+		t.Errorf("accepted with %s", o.User)
+	}
+}
+
+func TestSecondCallOfAConnectedDeviceIsRejected(t *testing.T) {
+	s := start(t, known(t))
+	device(t, s, devicesim.Options{})
+	s.want(t, callhome.Accepted)
+	link := receive(t, s.links, "link")
+	device(t, s, devicesim.Options{})
+	s.want(t, callhome.RejectedInUse)
+	if _, err := link.Open(t.Context()); err != nil {
+		t.Errorf("the first link is harmed: %v", err)
+	}
+}
+
+func TestUserSelectHook(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		selection callhome.Selection
+		err       error
+		want      callhome.Reason
+	}{
+		{"reject", callhome.Selection{Reject: true, Reason: "not today"}, nil, callhome.RejectedHook},
+		{"fail", callhome.Selection{}, fmt.Errorf("no answer"), callhome.RejectedHook},
+		{"choose", callhome.Selection{User: fleetUser()}, nil, callhome.Accepted},
+		{"no opinion", callhome.Selection{}, nil, callhome.RejectedNoUser},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := known(t)
+			o.Users = nil
+			o.UserSelect = func(_ context.Context, call callhome.CallInfo) (callhome.Selection, error) {
+				if !call.Remote.Addr().IsLoopback() {
+					t.Errorf("asked about %v", call)
+				}
+				return tt.selection, tt.err
+			}
+			s := start(t, o)
+			device(t, s, devicesim.Options{})
+			s.want(t, tt.want)
+		})
+	}
+}
+
+func TestWhatIsNoDeviceGetsItsReason(t *testing.T) {
+	s := start(t, known(t))
+	for _, tt := range []struct {
+		name, send string
+		want       callhome.Reason
+	}{
+		{"http", "GET / HTTP/1.1\r\n\r\n", callhome.FailedPreamble},
+		{"hang up", "", callhome.FailedPreamble},
+		{"long line", strings.Repeat("x", 1<<20), callhome.FailedPreamble},
+		{"version and then garbage", "SSH-2.0-x\r\n" + strings.Repeat("garbage", 100), callhome.FailedHandshake},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_, _ = io.WriteString(conn, tt.send) // the gateway may close before all is sent
+			_ = conn.(*net.TCPConn).CloseWrite()
+			s.want(t, tt.want)
+		})
+	}
+}
+
+func TestRejectedCallIsHeldBeforeItIsClosed(t *testing.T) {
+	s := start(t, callhome.Options{Users: []*auth.User{fleetUser()}, RejectDelay: 300 * time.Millisecond})
+	ended := make(chan time.Time, 1)
+	device(t, s, devicesim.Options{OnDisconnect: func(error) { ended <- time.Now() }})
+	o := s.want(t, callhome.RejectedPending)
+	if held := receive(t, ended, "end of the call").Sub(o.Time); held < 250*time.Millisecond {
+		t.Errorf("closed %s after the outcome", held)
+	}
+}
