@@ -1,0 +1,55 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+var gatewayBuild struct {
+	sync.Once
+	dir, binary string
+	err         error
+}
+
+// GatewayBinary compiles the gateway once for all tests of a test binary, with
+// the race detector if that has it.
+func GatewayBinary(t testing.TB) string {
+	t.Helper()
+	b := &gatewayBuild
+	b.Do(func() { b.dir, b.binary, b.err = buildGateway(repository(t)) })
+	if b.err != nil {
+		t.Fatalf("compiling the gateway: %v", b.err)
+	}
+	return b.binary
+}
+
+func buildGateway(source string) (dir, binary string, err error) {
+	if dir, err = os.MkdirTemp("", "chgw-build"); err != nil {
+		return "", "", err
+	}
+	binary = filepath.Join(dir, "callhome-gateway")
+	args := []string{"build", "-o", binary}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, "./cmd/callhome-gateway")...)
+	cmd.Dir = source
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return dir, "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return dir, binary, nil
+}
+
+// Main runs the tests of a package and removes what they compiled. It is for
+// TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	if gatewayBuild.dir != "" {
+		os.RemoveAll(gatewayBuild.dir)
+	}
+	os.Exit(code)
+}

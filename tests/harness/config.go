@@ -1,0 +1,57 @@
+package harness
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Config is what a test wants of the gateway. Lines and blocks are HCL. The
+// harness adds addresses, the state directory, and a manager that may reach
+// every device.
+type Config struct {
+	// Address is where the gateway listens; empty for a loopback address of
+	// its own.
+	Address string
+	// Callhome and Gateway are lines for the blocks of these names.
+	Callhome []string
+	Gateway  []string
+	// Blocks are whole blocks: users, sessions, managers.
+	Blocks []string
+}
+
+const (
+	// CallHomePort and SharedPort are the same on every gateway: each has a
+	// loopback address of its own.
+	CallHomePort = "4334"
+	SharedPort   = "2830"
+
+	managerName     = "noc"
+	managerPassword = "only-for-tests"
+)
+
+func (c Config) render(t testing.TB, address, stateDir string, managerKey Key) string {
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "state_dir = %q\n", stateDir)
+	block(&b, "callhome", append([]string{"enabled = true", fmt.Sprintf("address = %q", address), "port = " + CallHomePort}, c.Callhome...))
+	block(&b, "gateway", append([]string{fmt.Sprintf("address = %q", address), "port = " + SharedPort, `ports = "20100-20199"`}, c.Gateway...))
+	block(&b, fmt.Sprintf("manager %q", managerName), []string{
+		fmt.Sprintf("password_hash = %q", PasswordHash(t, managerPassword)),
+		fmt.Sprintf("authorized_keys = [%q]", managerKey.AuthorizedKey()),
+		`devices = ["*"]`,
+	})
+	block(&b, "log", []string{`level = "debug"`})
+	for _, more := range c.Blocks {
+		b.WriteString(more)
+	}
+	return b.String()
+}
+
+func block(b *strings.Builder, head string, lines []string) {
+	fmt.Fprintf(b, "%s {\n", head)
+	for _, line := range lines {
+		fmt.Fprintf(b, "  %s\n", line)
+	}
+	b.WriteString("}\n")
+}

@@ -1,0 +1,62 @@
+package harness
+
+import (
+	"context"
+	"testing"
+
+	"callhome-gateway/internal/devicesim"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Simulator is a device of our own, for what real ones cannot be made to do,
+// or cannot be asked.
+type Simulator struct {
+	*devicesim.Device
+	HostKey Key
+	// Auth is a line for each authentication request that it saw.
+	Auth *Output
+
+	stop func()
+}
+
+const (
+	simulatorUser     = "sim"
+	simulatorPassword = "only-for-tests"
+)
+
+// NewSimulator starts a device that calls the gateway, until the test ends.
+// Credentials, host key and hooks are set where the options leave them out.
+func NewSimulator(t testing.TB, o devicesim.Options) *Simulator {
+	t.Helper()
+	s := &Simulator{HostKey: NewKey(t), Auth: &Output{}}
+	if len(o.HostKeys) == 0 {
+		o.HostKeys = []ssh.Signer{s.HostKey.Signer}
+	}
+	if o.Username == "" {
+		o.Username, o.Password = simulatorUser, simulatorPassword
+	}
+	if o.OnAuth == nil {
+		o.OnAuth = func(user, method string) { _, _ = s.Auth.Write([]byte(user + " " + method + "\n")) }
+	}
+	device, err := devicesim.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Device = device
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = device.Run(ctx) // the gateway's log tells why a call failed
+	}()
+	s.stop = func() { cancel(); <-done }
+	t.Cleanup(s.stop)
+	return s
+}
+
+// Stop ends the device for good.
+func (s *Simulator) Stop() { s.stop() }
+
+// SimulatorUser is the user entry of this name that logs in to simulators.
+func SimulatorUser(name string) string { return UserEntry(name, simulatorUser, simulatorPassword) }

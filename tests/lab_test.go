@@ -1,0 +1,80 @@
+package tests
+
+import (
+	"fmt"
+	"testing"
+
+	"callhome-gateway/internal/control"
+	"callhome-gateway/tests/harness"
+)
+
+// lab is a gateway with one device of each kind on it: what most tests need.
+type lab struct {
+	*harness.Gateway
+	device *harness.Device
+	call   harness.Call
+	link   control.Device
+}
+
+// devicePort is the forward port of the device named edge-1.
+const devicePort = 20001
+
+// deviceKinds makes the two real devices, for tests that must hold on both.
+func deviceKinds() []deviceKind {
+	return []deviceKind{
+		{"netconfd", func(t *testing.T) *harness.Device {
+			return &harness.NewNetconfd(t, harness.NetconfdOptions{Candidate: true}).Device
+		}},
+		{"libnetconf2", func(t *testing.T) *harness.Device {
+			return &harness.NewLibnetconf(t, harness.LibnetconfOptions{Tick: tick}).Device
+		}},
+	}
+}
+
+type deviceKind struct {
+	name string
+	make func(t *testing.T) *harness.Device
+}
+
+// newLab starts a gateway that knows the device as edge-1, and returns when
+// the device is connected. More lines go into the device's session entry.
+func newLab(t *testing.T, device *harness.Device, c harness.Config, session ...string) *lab {
+	t.Helper()
+	c.Blocks = append(c.Blocks, device.UserEntry("fleet"), device.SessionEntry("edge-1", "fleet", devicePort, session...))
+	l := &lab{Gateway: harness.StartGateway(t, c), device: device}
+	l.call = device.CallHome(t, l.CallHome())
+	l.link = l.AwaitConnected(t, "edge-1")
+	return l
+}
+
+// edge1 is the device's own endpoint.
+func (l *lab) edge1() harness.Target { return l.Target(devicePort) }
+
+// connect opens a manager session with the device on a connection of its own.
+func (l *lab) connect(t *testing.T, bases ...string) *harness.Subsystem {
+	t.Helper()
+	return harness.Connect(t, l.edge1(), bases...)
+}
+
+// mustServe fails the test unless a new manager gets an answer from the device.
+func (l *lab) mustServe(t *testing.T) {
+	t.Helper()
+	s := l.connect(t, harness.Base11)
+	if _, err := s.GetConfig("running"); err != nil {
+		t.Fatalf("a new manager: %v", err)
+	}
+	s.Close()
+}
+
+// mustBeTheSameLink fails the test if the device has called again meanwhile.
+func (l *lab) mustBeTheSameLink(t *testing.T) {
+	t.Helper()
+	now := l.Device(t, "edge-1")
+	if now.State != control.StateConnected || !now.Since.Equal(l.link.Since) || now.SessionID != l.link.SessionID {
+		t.Fatalf("the link did not stay: it was %s, is %s", describe(l.link), describe(now))
+	}
+}
+
+func describe(d control.Device) string {
+	return fmt.Sprintf("%s since %s with control session %d", d.State, d.Since.Format("15:04:05.000"), d.SessionID)
+}

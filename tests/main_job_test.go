@@ -1,0 +1,92 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"callhome-gateway/tests/harness"
+)
+
+// tick is how often the libnetconf2 device notifies: often enough for a
+// manager that cannot wait, as yangcli in a script.
+const tick = 20 * time.Millisecond
+
+func TestEveryManagerDoesTheMainJobOnEveryDevice(t *testing.T) {
+	t.Parallel()
+	for _, device := range deviceKinds() {
+		t.Run(device.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, device.make(t), harness.Config{})
+			for _, kind := range harness.ManagerKinds() {
+				t.Run(kind.Name, func(t *testing.T) {
+					harness.Need(t, kind.Needs...)
+					target := l.edge1()
+					if strings.HasPrefix(kind.Name, "OpenSSH") {
+						target = l.KeyTarget(devicePort)
+					}
+					m := kind.Connect(t, target)
+					if m.SessionID() == 0 || m.SessionID() == l.link.SessionID {
+						t.Errorf("session-id %d, and the control session has %d", m.SessionID(), l.link.SessionID)
+					}
+					if err := (harness.Job{Device: l.device, Value: "set by " + kind.Name}).Run(m); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			for _, version := range []string{"1.0", "1.1"} {
+				t.Run("yangcli with base "+version, func(t *testing.T) {
+					doJobWithYangcli(t, l, version)
+				})
+			}
+			l.mustBeTheSameLink(t)
+		})
+	}
+}
+
+func doJobWithYangcli(t *testing.T, l *lab, version string) {
+	job := harness.Job{Device: l.device, Value: "set by yangcli " + version}
+	script, shows := job.YangcliScript(harness.YangcliConfig(t, l.device.Edit(job.Value)))
+	out := harness.RunYangcli(t, l.edge1(), version, script...)
+	for _, want := range shows {
+		if !strings.Contains(out, want) {
+			t.Errorf("yangcli does not show %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestAManagerReachesADeviceOnTheSharedPort(t *testing.T) {
+	t.Parallel()
+	for _, device := range deviceKinds() {
+		t.Run(device.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, device.make(t), harness.Config{})
+			s := harness.Connect(t, l.SharedTarget("edge-1"), harness.Base10, harness.Base11)
+			if err := (harness.Job{Device: l.device, Value: "set on the shared port"}).Run(s); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// The framing is settled per side, so neither must know the other's.
+func TestManagersOfBothVersionsWorkOnDevicesOfBothVersions(t *testing.T) {
+	t.Parallel()
+	for _, device := range deviceKinds() {
+		for _, deviceBase := range []string{"1.0", "1.1"} {
+			t.Run(device.name+" with base "+deviceBase, func(t *testing.T) {
+				t.Parallel()
+				l := newLab(t, device.make(t), harness.Config{}, `hello { base = ["`+deviceBase+`"] }`)
+				for _, base := range []string{harness.Base10, harness.Base11} {
+					s := l.connect(t, base)
+					if s.Chunked != (base == harness.Base11) {
+						t.Errorf("offering %s alone, chunked framing is %v", base, s.Chunked)
+					}
+					if err := (harness.Job{Device: l.device, Value: "set with " + base}).Run(s); err != nil {
+						t.Errorf("a manager with %s: %v", base, err)
+					}
+				}
+			})
+		}
+	}
+}
