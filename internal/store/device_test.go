@@ -138,6 +138,18 @@ func TestForgetMarksThePort(t *testing.T) {
 	}
 }
 
+func TestStrangersLeaveRoomForDevices(t *testing.T) {
+	s, _ := openMemory(t)
+	defer s.Close()
+	for i := range maxSeen {
+		s.NoteOutcome(callhome.Outcome{Device: fmt.Sprint("dev-", i), Reason: callhome.FailedLogin})
+	}
+	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Reason: callhome.Accepted})
+	if _, ok := s.Seen("edge-1"); !ok || len(s.seen) > maxSeen/2+1 {
+		t.Errorf("%d are remembered, a device that has logged in: %v", len(s.seen), ok)
+	}
+}
+
 func TestReject(t *testing.T) {
 	s := mustOpen(t, stateDir(t))
 	call(t, s, "one", "192.0.2.1", "")

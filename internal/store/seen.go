@@ -10,7 +10,9 @@ import (
 
 const seenTable = "seen"
 
-// maxSeen bounds the names of which something is remembered.
+// maxSeen bounds the names of which something is remembered. Half of it is for
+// devices that are approved or have logged in: under trust on first use,
+// strangers that fail to log in have names as well.
 const maxSeen = 1 << 17
 
 // Seen is what is remembered of a device while it is away.
@@ -77,7 +79,7 @@ func (e *seenEntry) record() seenRecord {
 // NoteOutcome remembers how the latest call of a device ended. Calls of which
 // the device is not known are not remembered. It never waits for the disk.
 func (s *Store) NoteOutcome(o callhome.Outcome) {
-	s.noteSeen(o.Device, func(e *seenEntry) {
+	s.noteSeen(o.Device, o.Reason == callhome.Accepted, func(e *seenEntry) {
 		e.Outcome = o
 		if o.Reason == callhome.Accepted {
 			e.Last = o.Time.Round(0)
@@ -88,10 +90,10 @@ func (s *Store) NoteOutcome(o callhome.Outcome) {
 // NoteSeen remembers that the device was connected until the given time. It
 // never waits for the disk.
 func (s *Store) NoteSeen(name string, last time.Time) {
-	s.noteSeen(name, func(e *seenEntry) { e.Last = last.Round(0) })
+	s.noteSeen(name, true, func(e *seenEntry) { e.Last = last.Round(0) })
 }
 
-func (s *Store) noteSeen(name string, update func(*seenEntry)) {
+func (s *Store) noteSeen(name string, connected bool, update func(*seenEntry)) {
 	if name == "" {
 		return
 	}
@@ -99,7 +101,11 @@ func (s *Store) noteSeen(name string, update func(*seenEntry)) {
 	defer s.mu.Unlock()
 	e, ok := s.seen[name]
 	if !ok {
-		if len(s.seen) >= maxSeen {
+		room := maxSeen
+		if !connected && s.named[name] == nil {
+			room /= 2
+		}
+		if len(s.seen) >= room {
 			return
 		}
 		e = &seenEntry{Seen: Seen{Name: name}}
