@@ -185,8 +185,8 @@ func TestClean(t *testing.T) {
 		"bell\a":                       `"bell\a"`,
 		"\u202etxt":                    `"\u202etxt"`,
 		"not utf-8 \xff":               `"not utf-8 \xff"`,
-		strings.Repeat("é", 150):       strings.Repeat("é", 100) + "...",
-		"x" + strings.Repeat("é", 150): "x" + strings.Repeat("é", 99) + "...",
+		strings.Repeat("é", 400):       strings.Repeat("é", 300) + "...",
+		"x" + strings.Repeat("é", 400): "x" + strings.Repeat("é", 299) + "...",
 	} {
 		if got := clean(in); got != want {
 			t.Errorf("clean(%q) = %q, want %q", in, got, want)

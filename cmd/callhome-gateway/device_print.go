@@ -95,7 +95,8 @@ func printDevice(w io.Writer, d control.Device, now time.Time) error {
 	row(t, "state", stateText(d))
 	row(t, "address", clean(d.Address))
 	row(t, "transport", clean(d.Transport))
-	row(t, "identity", clean(d.Identity)+" "+clean(d.KeyType))
+	row(t, "identity", clean(d.Identity))
+	row(t, "key type", clean(d.KeyType))
 	row(t, "user entry", clean(d.User))
 	row(t, "port", number(d.Port))
 	row(t, "tls port", number(d.TLSPort))
@@ -106,8 +107,8 @@ func printDevice(w io.Writer, d control.Device, now time.Time) error {
 		row(t, "calls", fmt.Sprint(d.Calls))
 	}
 	row(t, "last call", outcomeText(d.LastOutcome, now))
-	if d.LastOutcome != nil {
-		row(t, "", clean(d.LastOutcome.Detail))
+	if o := d.LastOutcome; o != nil && o.Detail != "" {
+		row(t, "because", clean(o.Detail))
 	}
 	row(t, "session-id", number(d.SessionID))
 	if err := t.Flush(); err != nil {

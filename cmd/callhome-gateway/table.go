@@ -13,7 +13,7 @@ import (
 )
 
 // maxCell is how much of a string from a device is shown, in bytes.
-const maxCell = 200
+const maxCell = 600
 
 // newTable returns a writer that aligns cells which end in tabs. Flush it.
 func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 8, 2, ' ', 0) }
