@@ -47,6 +47,10 @@ type Status struct {
 	Calls int `json:"calls"`
 	// Managers is the number of manager sessions.
 	Managers int `json:"managers"`
+	// Goroutines and OpenFiles show a leak, should there be one; OpenFiles is 0
+	// where the system does not tell.
+	Goroutines int `json:"goroutines"`
+	OpenFiles  int `json:"open_files"`
 	// Failures are the logins that are not tried again for now.
 	Failures []Failure `json:"failures"`
 	// Awaited are the usernames with which the next calls are met.
