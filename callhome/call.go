@@ -167,6 +167,11 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	if over != nil {
 		over.end(errors.New("the device called again, and this connection was dead"))
 	}
+	// It may have been forgotten while it logged in. Whoever forgets it from
+	// now on finds the link.
+	if _, r := s.bind(c.plan, link.identity); r != nil {
+		return r
+	}
 	s.hellos.share(link.Control())
 	s.sources.saw(c.info.Remote.Addr(), link.identity, time.Now())
 	s.opts.Attach(link)
@@ -182,6 +187,7 @@ func (c *call) linkEnded(link *Link) {
 		return // it never held its device
 	}
 	s.links.release(link)
+	s.opts.Detach(link)
 	s.log.Info("device is away", "device", link.name, "reason", link.Err().Error(),
 		"connected_for", time.Since(link.since).Round(time.Second))
 }

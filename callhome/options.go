@@ -31,6 +31,9 @@ type Options struct {
 	// reported. It must not block. The link is the server's: it may be used
 	// and closed, and ends at the latest when Serve returns.
 	Attach func(*Link)
+	// Detach is told of every link that Attach was told of, when it has ended.
+	// It must not block.
+	Detach func(*Link)
 	// Outcome is told how each call ended, once per call. It must not block,
 	// and may be called concurrently.
 	Outcome func(Outcome)

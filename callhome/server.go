@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,6 +107,9 @@ func (o Options) withDefaults() Options {
 	if o.Attach == nil {
 		o.Attach = func(*Link) {}
 	}
+	if o.Detach == nil {
+		o.Detach = func(*Link) {}
+	}
 	if o.Outcome == nil {
 		o.Outcome = func(Outcome) {}
 	}
@@ -180,6 +184,10 @@ func (s *Server) Failures() []auth.Failure { return s.failures.List(time.Now()) 
 // ClearFailures lets every user entry be tried again on the device with this
 // identity.
 func (s *Server) ClearFailures(id auth.Identity) { s.failures.Clear(id) }
+
+// Awaited returns the users that devices behind an address turned out to need,
+// by address: they are tried on the next calls from there.
+func (s *Server) Awaited() map[netip.Addr][]*auth.User { return s.sources.allAwaited(time.Now()) }
 
 // Calls returns how many calls are in progress: accepted, and neither a link
 // nor ended.

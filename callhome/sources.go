@@ -111,6 +111,20 @@ func (s *sources) served(addr netip.Addr, user *auth.User) {
 	}
 }
 
+// allAwaited returns the users that are awaited, by address.
+func (s *sources) allAwaited(now time.Time) map[netip.Addr][]*auth.User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[netip.Addr][]*auth.User)
+	for addr, src := range s.byAddr {
+		src.expireLocked(now)
+		for _, a := range src.awaited {
+			all[addr] = append(all[addr], a.user)
+		}
+	}
+	return all
+}
+
 func (src *source) expireLocked(now time.Time) {
 	kept := src.awaited[:0]
 	for _, a := range src.awaited {

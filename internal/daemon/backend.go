@@ -1,0 +1,268 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+	"callhome-gateway/internal/control"
+	"callhome-gateway/internal/store"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// backend answers the control API.
+type backend struct{ *daemon }
+
+func fingerprint(key ssh.Signer) string { return ssh.FingerprintSHA256(key.PublicKey()) }
+
+// Status implements control.Backend.
+func (b backend) Status(context.Context) (control.Status, error) {
+	s := control.Status{
+		Version:    b.version,
+		PID:        os.Getpid(),
+		Started:    b.started,
+		StateDir:   b.config.StateDir,
+		Callhome:   control.Listener{Enabled: b.config.Enabled, Address: b.callsAddress(), Listening: b.calls != nil},
+		Gateway:    b.sharedEndpoint(),
+		Calls:      b.callhome.Calls(),
+		Goroutines: runtime.NumGoroutine(),
+		OpenFiles:  openFiles(),
+		Failures:   []control.Failure{},
+		Awaited:    []control.Awaited{},
+	}
+	for _, d := range b.devices() {
+		switch d.State {
+		case control.StateConnected:
+			s.Devices.Connected++
+		case control.StateAway:
+			s.Devices.Away++
+		case control.StatePending:
+			s.Devices.Pending++
+		}
+		s.Managers += d.Managers
+	}
+	for _, f := range b.callhome.Failures() {
+		s.Failures = append(s.Failures, control.Failure{
+			Identity: f.Identity.Fingerprint, Device: b.nameOf(f.Identity), User: f.User, Since: f.Since, Expires: f.Expires,
+		})
+	}
+	for addr, users := range b.callhome.Awaited() {
+		a := control.Awaited{Address: addr.String()}
+		for _, user := range users {
+			a.Usernames = append(a.Usernames, user.Username)
+		}
+		s.Awaited = append(s.Awaited, a)
+	}
+	slices.SortFunc(s.Awaited, func(a, b control.Awaited) int { return strings.Compare(a.Address, b.Address) })
+	return s, nil
+}
+
+func (b backend) sharedEndpoint() control.Listener {
+	g := b.config.Gateway
+	if g.Port == 0 {
+		return control.Listener{}
+	}
+	return control.Listener{Enabled: true, Listening: true, Address: net.JoinHostPort(g.Address.String(), strconv.Itoa(int(g.Port)))}
+}
+
+// openFiles counts the file descriptors of the process, where /proc tells.
+func openFiles() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// nameOf returns the name of the device with the identity, where it has one.
+func (b backend) nameOf(id auth.Identity) string {
+	if device, ok := b.store.Approved(id); ok {
+		return device.Name
+	}
+	for _, e := range b.config.Callhome.Entries {
+		for _, pin := range e.Pins {
+			if pin.Fingerprint == id.Fingerprint {
+				return e.Name
+			}
+		}
+	}
+	return ""
+}
+
+// Devices implements control.Backend.
+func (b backend) Devices(context.Context) ([]control.Device, error) { return b.devices(), nil }
+
+// devices returns those that are known, by name, and then the pending ones.
+func (b backend) devices() []control.Device {
+	list := []control.Device{}
+	for _, status := range b.gateway.Devices() {
+		list = append(list, b.device(status))
+	}
+	for _, p := range b.store.Pending() {
+		list = append(list, pendingDevice(p))
+	}
+	return list
+}
+
+func (b backend) device(status gateway.DeviceStatus) control.Device {
+	d := control.Device{Name: status.Name, State: control.StateAway, Transport: "ssh", Port: status.Port, Managers: len(status.Sessions)}
+	if seen, ok := b.store.Seen(status.Name); ok {
+		d.LastSeen, d.LastOutcome = seen.Last, outcome(seen)
+		if o := seen.Outcome; o.Reason != "" {
+			d.Address, d.User = o.Remote.Addr().String(), o.User
+		}
+	}
+	if known := b.store.Named(status.Name); len(known) > 0 {
+		d.Identity, d.KeyType = known[0].Identity.Fingerprint, known[0].Identity.Type
+		if known[0].User != "" {
+			d.User = known[0].User
+		}
+	} else if pins := b.pins(status.Name); len(pins) > 0 {
+		d.Identity, d.KeyType = pins[0].Fingerprint, pins[0].Type
+	}
+	if link := status.Link; link != nil {
+		connected(&d, link)
+	}
+	return d
+}
+
+// pins returns what the session entry of that name pins.
+func (b backend) pins(name string) []auth.Identity {
+	for _, e := range b.config.Callhome.Entries {
+		if e.Name == name {
+			return e.Pins
+		}
+	}
+	return nil
+}
+
+func connected(d *control.Device, link *callhome.Link) {
+	d.State, d.Transport = control.StateConnected, link.Transport()
+	d.Address, d.User = link.Remote().String(), link.User()
+	d.Identity, d.KeyType = link.Identity().Fingerprint, link.Identity().Type
+	d.Since, d.LastSeen = link.Since(), time.Now()
+	d.Busy = link.Busy()
+	d.SessionID = link.Control().Hello().SessionID
+}
+
+func outcome(seen store.Seen) *control.Outcome {
+	if seen.Outcome.Reason == "" {
+		return nil
+	}
+	o := seen.Outcome
+	return &control.Outcome{Time: o.Time, Reason: string(o.Reason), Detail: o.Detail}
+}
+
+func pendingDevice(p auth.Pending) control.Device {
+	return control.Device{
+		Name: p.Name, State: control.StatePending, Transport: "ssh", Address: p.Address.String(),
+		Identity: p.Identity.Fingerprint, KeyType: p.Identity.Type,
+		Since: p.First, LastSeen: p.Last, Calls: p.Calls,
+		LastOutcome: &control.Outcome{Time: p.Last, Reason: string(callhome.RejectedPending), Detail: "waits for approval"},
+	}
+}
+
+// Device implements control.Backend.
+func (b backend) Device(_ context.Context, name string) (control.Device, error) {
+	for _, d := range b.devices() {
+		if !strings.EqualFold(d.Name, name) && d.Identity != name {
+			continue
+		}
+		if link := b.callhome.Link(d.Name); link != nil && d.State == control.StateConnected {
+			d.Capabilities = link.Control().Hello().Capabilities
+		}
+		return d, nil
+	}
+	return control.Device{}, unknownDevice(name)
+}
+
+func unknownDevice(name string) error {
+	return fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows those that are known", name, auth.ErrUnknownDevice)
+}
+
+// Approve implements control.Backend.
+func (b backend) Approve(ctx context.Context, r control.ApproveRequest) (control.Device, error) {
+	if r.User != "" && b.config.Callhome.NamedUsers[r.User] == nil {
+		return control.Device{}, fmt.Errorf("%w: there is no user entry %.80q in the configuration", control.ErrInvalid, r.User)
+	}
+	device, replaced, err := b.store.Approve(store.Approval{Device: r.Device, Name: r.Name, User: r.User, Replace: r.Replace})
+	if err != nil {
+		return control.Device{}, err
+	}
+	for _, old := range replaced {
+		b.end(old.Name, "another device was approved under its name")
+	}
+	if err := b.gateway.AddDevice(device.Name); err != nil {
+		b.log.Warn("an approved device has no endpoint", "device", device.Name, "error", err)
+	}
+	b.log.Info("a device was approved", "device", device.Name, "identity", device.Identity.Fingerprint, "user", device.User)
+	return b.Device(ctx, device.Name)
+}
+
+// Reject implements control.Backend.
+func (b backend) Reject(_ context.Context, device string) (control.Device, error) {
+	p, err := b.store.Reject(device)
+	if err != nil {
+		return control.Device{}, err
+	}
+	b.log.Info("a pending device was rejected", "identity", p.Identity.Fingerprint)
+	return pendingDevice(p), nil
+}
+
+// Forget implements control.Backend. A device that the configuration names
+// stays known; only its approvals go.
+func (b backend) Forget(_ context.Context, name string) error {
+	name = strings.ToLower(name)
+	configured := b.configured(name)
+	if configured && len(b.store.Named(name)) == 0 {
+		return fmt.Errorf("%w: session %s is in the configuration, and nothing else is remembered of it: remove it there", control.ErrInvalid, name)
+	}
+	if _, err := b.store.Forget(name); err != nil {
+		return err
+	}
+	b.end(name, "the device was forgotten")
+	if !configured {
+		b.gateway.Forget(name)
+	}
+	b.log.Info("a device was forgotten", "device", name)
+	return nil
+}
+
+func (b backend) configured(name string) bool {
+	return slices.ContainsFunc(b.config.Callhome.Entries, func(e callhome.Entry) bool { return e.Name == name })
+}
+
+// Disconnect implements control.Backend.
+func (b backend) Disconnect(_ context.Context, name string) error {
+	name = strings.ToLower(name)
+	if b.end(name, "disconnected by an operator") {
+		return nil
+	}
+	for _, d := range b.devices() {
+		if d.Name == name {
+			return fmt.Errorf("%s: %w", name, control.ErrNotConnected)
+		}
+	}
+	return unknownDevice(name)
+}
+
+// end closes the link of a device, and reports whether there was one.
+func (b backend) end(name, reason string) bool {
+	link := b.callhome.Link(name)
+	if link == nil {
+		return false
+	}
+	_ = link.CloseFor(errors.New(reason))
+	return true
+}

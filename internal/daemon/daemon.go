@@ -1,0 +1,207 @@
+// Package daemon puts the program together: the state, the call-home server,
+// the endpoints for managers, and the control socket.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/control"
+	"callhome-gateway/internal/store"
+
+	"github.com/hashicorp/go-hclog"
+)
+
+// Options are what does not come from the configuration file.
+type Options struct {
+	// Version is shown by status.
+	Version string
+	// Log is the program's log. Default: nothing is logged.
+	Log hclog.Logger
+	// Ready, if not nil, is called when everything listens.
+	Ready func(Addresses)
+}
+
+// Addresses are what a running gateway listens on. A port that was 0 in the
+// configuration, to have the system choose, is filled in.
+type Addresses struct {
+	// Callhome is empty when calls are not accepted.
+	Callhome string
+	Control  string
+	// HostKeys are the fingerprints of the gateway's own host keys.
+	HostKeys []string
+}
+
+// daemon is a running gateway.
+type daemon struct {
+	config  *config.Config
+	version string
+	log     hclog.Logger
+	started time.Time
+
+	store    *store.Store
+	callhome *callhome.Server
+	gateway  *gateway.Gateway
+
+	// calls is nil when calls are not accepted.
+	calls   net.Listener
+	control net.Listener
+}
+
+// Run runs a gateway until ctx ends or something that it cannot do without
+// fails. Nothing runs and nothing is accepted before everything listens. It
+// returns when all that it started has ended.
+func Run(ctx context.Context, c *config.Config, o Options) error {
+	d := &daemon{config: c, version: o.Version, log: o.Log, started: time.Now()}
+	if d.log == nil {
+		d.log = hclog.NewNullLogger()
+	}
+	var err error
+	if d.store, err = store.Open(c.StateDir); err != nil {
+		return err
+	}
+	err = d.run(ctx, o.Ready)
+	return errors.Join(err, d.store.Close())
+}
+
+func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
+	if err := d.build(); err != nil {
+		return err
+	}
+	if err := d.listen(); err != nil {
+		return err
+	}
+	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", d.config.StateDir,
+		"calls", d.callsAddress(), "devices", len(d.gateway.Devices()), "managers", len(d.config.Gateway.Managers))
+	if d.calls == nil {
+		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true } or use --callhome-enabled")
+	}
+	if ready != nil {
+		ready(d.addresses())
+	}
+	err := d.serve(ctx)
+	d.log.Info("callhome-gateway has stopped")
+	return err
+}
+
+// build makes the parts and tells the gateway which devices are known.
+func (d *daemon) build() error {
+	options := d.config.Gateway
+	if len(options.HostKeys) == 0 {
+		keys, err := hostKeys(d.config.StateDir)
+		if err != nil {
+			return err
+		}
+		options.HostKeys = keys
+		d.config.Gateway.HostKeys = keys
+	}
+	options.PortStore, options.Log = d.store, d.log
+	var err error
+	if d.gateway, err = gateway.New(options); err != nil {
+		return err
+	}
+	calls := d.config.Callhome.Options
+	calls.Memory, calls.Log = d.store, d.log
+	calls.Attach, calls.Detach = d.gateway.Attach, d.detached
+	calls.Outcome = func(o callhome.Outcome) {
+		d.store.NoteOutcome(o)
+		d.gateway.NoteOutcome(o.Device, o)
+	}
+	d.callhome, err = callhome.New(calls)
+	return err
+}
+
+func (d *daemon) detached(l *callhome.Link) { d.store.NoteSeen(l.Name(), time.Now()) }
+
+// listen opens everything, or nothing.
+func (d *daemon) listen() (err error) {
+	if d.control, err = control.Listen(filepath.Join(d.config.StateDir, control.SocketName)); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = d.control.Close()
+		}
+	}()
+	if err := d.listenForCalls(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && d.calls != nil {
+			_ = d.calls.Close()
+		}
+	}()
+	if err := d.gateway.Listen(); err != nil {
+		return err
+	}
+	for _, device := range d.store.Devices() {
+		if err := d.gateway.AddDevice(device.Name); err != nil {
+			d.log.Warn("a known device has no endpoint", "device", device.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+func (d *daemon) listenForCalls() error {
+	c := d.config.Callhome
+	if !d.config.Enabled || c.Port == 0 {
+		return nil
+	}
+	address := net.JoinHostPort(c.Address.String(), strconv.Itoa(int(c.Port)))
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("cannot listen for calls on %s (callhome address and port): %w", address, err)
+	}
+	d.calls = ln
+	return nil
+}
+
+// serve runs the parts until ctx ends or one of them fails, which ends all.
+func (d *daemon) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	start := func(part func(context.Context) error) {
+		wg.Go(func() {
+			if err := part(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	start(d.gateway.Serve)
+	start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
+	if d.calls != nil {
+		start(func(ctx context.Context) error { return d.callhome.Serve(ctx, d.calls) })
+	}
+	<-ctx.Done()
+	d.log.Info("stopping")
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (d *daemon) callsAddress() string {
+	if d.calls == nil {
+		return ""
+	}
+	return d.calls.Addr().String()
+}
+
+func (d *daemon) addresses() Addresses {
+	a := Addresses{Callhome: d.callsAddress(), Control: d.control.Addr().String()}
+	for _, key := range d.config.Gateway.HostKeys {
+		a.HostKeys = append(a.HostKeys, fingerprint(key))
+	}
+	return a
+}

@@ -1,0 +1,161 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/devicesim"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/ssh"
+)
+
+const (
+	demoManager  = "demo"
+	demoPassword = "demo"
+	demoUser     = "netconf"
+	demoSeed     = "demo"
+	// demoPorts are where the endpoints of the devices begin; ports that are in
+	// use are passed over.
+	demoPorts = 20000
+	// demoStart bounds the time until all devices of the demo are connected.
+	demoStart = 20 * time.Second
+)
+
+// demoDevices call home to the demo. The last one is not approved yet, so that
+// the newcomer approves it.
+var demoDevices = []string{"edge-1", "edge-2", "edge-3"}
+
+// Demo runs a gateway in a temporary directory with simulated devices that
+// call it over loopback, and prints to w how to reach them. It runs until ctx
+// ends and leaves nothing behind. The log goes to log.
+func Demo(ctx context.Context, w io.Writer, version string, log hclog.Logger) error {
+	dir, err := os.MkdirTemp("", "callhome-gateway-demo-")
+	if err != nil {
+		return err
+	}
+	d := &demo{dir: dir, out: w, version: version, log: log}
+	return errors.Join(d.run(ctx), os.RemoveAll(dir))
+}
+
+type demo struct {
+	dir     string
+	out     io.Writer
+	version string
+	log     hclog.Logger
+	config  *config.Config
+}
+
+func (d *demo) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := d.configure(); err != nil {
+		return err
+	}
+	running, ready := make(chan error, 1), make(chan Addresses, 1)
+	go func() {
+		running <- Run(ctx, d.config, Options{Version: d.version, Log: d.log, Ready: func(a Addresses) { ready <- a }})
+	}()
+	var addresses Addresses
+	select {
+	case err := <-running:
+		return err
+	case addresses = <-ready:
+	}
+	stop, err := d.startDevices(ctx, addresses.Callhome)
+	if err == nil {
+		err = d.introduce(ctx, addresses)
+	}
+	if err != nil {
+		cancel()
+	}
+	runErr := <-running
+	stop()
+	return errors.Join(err, runErr)
+}
+
+// configure makes the configuration of the demo: call home and the shared
+// endpoint on ports that the system chooses, and a session entry for all
+// devices but the last.
+func (d *demo) configure() error {
+	hash, err := bcrypt.GenerateFromPassword([]byte(demoPassword), bcrypt.MinCost)
+	if err != nil {
+		return err
+	}
+	loopback := netip.MustParseAddr("127.0.0.1")
+	calls, err := freePort()
+	if err != nil {
+		return err
+	}
+	shared, err := freePort()
+	if err != nil {
+		return err
+	}
+	user := &auth.User{Name: "fleet", Username: demoUser, Password: demoPassword}
+	d.config = &config.Config{
+		StateDir: filepath.Join(d.dir, "state"),
+		Enabled:  true,
+		Callhome: config.Callhome{Address: loopback, Port: calls, Options: callhome.Options{
+			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{user.Name: user},
+		}},
+		Gateway: gateway.Options{
+			Address: loopback, Port: shared, Ports: gateway.PortRange{First: demoPorts, Last: demoPorts + 999},
+			Managers: []auth.Manager{{Name: demoManager, PasswordHash: string(hash), Devices: []string{"*"}}},
+		},
+	}
+	for i, name := range demoDevices[:len(demoDevices)-1] {
+		key, err := devicesim.KeyFromSeed(demoSeed, i)
+		if err != nil {
+			return err
+		}
+		d.config.Callhome.Entries = append(d.config.Callhome.Entries, callhome.Entry{
+			Name: name, User: user, Pins: []auth.Identity{auth.SSHIdentity(key.PublicKey())},
+		})
+		d.config.Gateway.Devices = append(d.config.Gateway.Devices, gateway.DeviceConfig{Name: name})
+	}
+	return nil
+}
+
+// freePort asks the system for a port. Another process may take it before it
+// is used; the demo then fails to start and says so.
+func freePort() (uint16, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return uint16(ln.Addr().(*net.TCPAddr).Port), nil
+}
+
+// startDevices starts the devices; stop ends them.
+func (d *demo) startDevices(ctx context.Context, connect string) (stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	stop = func() { cancel(); wg.Wait() }
+	for i, name := range demoDevices {
+		key, err := devicesim.KeyFromSeed(demoSeed, i)
+		if err != nil {
+			return stop, err
+		}
+		device, err := devicesim.New(devicesim.Options{
+			Name: name, Connect: connect, HostKeys: []ssh.Signer{key}, Username: demoUser, Password: demoPassword, Reconnect: time.Second,
+		})
+		if err != nil {
+			return stop, err
+		}
+		wg.Go(func() { _ = device.Run(ctx) })
+	}
+	return stop, nil
+}
