@@ -181,7 +181,7 @@ func (s *managerSession) finish(why *ending) {
 	defer late.Stop()
 	// Behind a blocked write the sentence would never come through, and what
 	// follows neither.
-	if why.sentence != "" && !s.stream.writing.Load() {
+	if why.sentence != "" && !s.stream.blocked() {
 		say(s.channel.Stderr(), why.sentence)
 	}
 	_, _ = s.channel.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{why.status}))

@@ -19,12 +19,12 @@ type stream struct {
 	inMessage func() bool
 
 	readLate, writeLate *time.Timer
-	writing             atomic.Bool
+	writing             chan struct{} // holds a token while a write is in progress
 	in, out             atomic.Uint64
 }
 
 func newStream(rwc io.ReadWriteCloser, limit time.Duration, stalled func(reason string)) *stream {
-	s := &stream{ReadWriteCloser: rwc, limit: limit}
+	s := &stream{ReadWriteCloser: rwc, limit: limit, writing: make(chan struct{}, 1)}
 	s.readLate = time.AfterFunc(limit, func() { stalled("the manager stopped in the middle of a message") })
 	s.readLate.Stop()
 	s.writeLate = time.AfterFunc(limit, func() { stalled("the manager reads nothing") })
@@ -45,11 +45,23 @@ func (s *stream) Read(p []byte) (int, error) {
 // Write writes p, which is a piece of a message at most: the time that it may
 // take is for all of it.
 func (s *stream) Write(p []byte) (int, error) {
-	s.writing.Store(true)
+	s.writing <- struct{}{}
 	s.writeLate.Reset(s.limit)
 	n, err := s.ReadWriteCloser.Write(p)
 	s.writeLate.Stop()
-	s.writing.Store(false)
+	<-s.writing
 	s.out.Add(uint64(n))
 	return n, err
+}
+
+// blocked reports whether a write is in progress that does not end soon.
+func (s *stream) blocked() bool {
+	const soon = 100 * time.Millisecond
+	select {
+	case s.writing <- struct{}{}:
+		<-s.writing
+		return false
+	case <-time.After(soon):
+		return true
+	}
 }

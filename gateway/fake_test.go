@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"callhome-gateway/internal/netconf"
+)
+
+// duplex is one end of a connection in memory whose directions close one by
+// one. Nothing is buffered: a write waits for its reader.
+type duplex struct {
+	*io.PipeReader
+	*io.PipeWriter
+}
+
+func newDuplex() (a, b duplex) {
+	ra, wb := io.Pipe()
+	rb, wa := io.Pipe()
+	return duplex{ra, wa}, duplex{rb, wb}
+}
+
+func (d duplex) CloseWrite() error { return d.PipeWriter.Close() }
+
+func (d duplex) Close() error {
+	d.PipeReader.Close()
+	return d.PipeWriter.Close()
+}
+
+// pipeSession is a session with a device that is the other end of a duplex.
+type pipeSession struct {
+	hello   *netconf.Hello
+	framing netconf.Framing
+	conn    *netconf.Conn
+	wire    duplex
+}
+
+func (s *pipeSession) Hello() *netconf.Hello           { return s.hello }
+func (s *pipeSession) Framing() netconf.Framing        { return s.framing }
+func (s *pipeSession) Send(m *netconf.Message) error   { return s.conn.Write(m) }
+func (s *pipeSession) Next() (*netconf.Message, error) { return s.conn.Next() }
+func (s *pipeSession) CloseSend() error                { return s.wire.CloseWrite() }
+func (s *pipeSession) Close() error                    { return s.wire.Close() }
+
+// newPipeSession returns a session, hellos exchanged, and the device's end.
+func newPipeSession(id uint32, framing netconf.Framing) (*pipeSession, *netconf.Conn) {
+	near, far := newDuplex()
+	s := &pipeSession{hello: deviceHello(id, framing), framing: framing, conn: netconf.NewConn(near), wire: near}
+	s.conn.SetFraming(framing)
+	device := netconf.NewConn(far)
+	device.SetFraming(framing)
+	return s, device
+}
+
+func deviceHello(id uint32, framing netconf.Framing) *netconf.Hello {
+	base := netconf.CapabilityBase10
+	if framing == netconf.Chunked {
+		base = netconf.CapabilityBase11
+	}
+	h := &netconf.Hello{SessionID: id, Capabilities: []string{base, "urn:example:device"}}
+	h.Raw = h.Document()
+	return h
+}
+
+// fakeLink is a device's connection. It has control session 1.
+type fakeLink struct {
+	epoch uint64
+	done  chan struct{}
+	err   error
+	// opens makes a session; nil refuses it.
+	opens func(ctx context.Context, id uint32) (session, error)
+
+	mu   sync.Mutex
+	last uint32
+	all  []session
+}
+
+func newFakeLink(epoch uint64, opens func(context.Context, uint32) (session, error)) *fakeLink {
+	return &fakeLink{epoch: epoch, done: make(chan struct{}), opens: opens, last: 1}
+}
+
+func (l *fakeLink) Epoch() uint64         { return l.epoch }
+func (l *fakeLink) Done() <-chan struct{} { return l.done }
+func (l *fakeLink) Err() error            { return l.err }
+func (l *fakeLink) controlID() uint32     { return 1 }
+
+func (l *fakeLink) open(ctx context.Context) (session, error) {
+	l.mu.Lock()
+	l.last++
+	id := l.last
+	l.mu.Unlock()
+	s, err := l.opens(ctx, id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err == nil {
+		l.all = append(l.all, s)
+	}
+	return s, err
+}
+
+// breaks ends the link as the network does: its sessions end with it.
+func (l *fakeLink) breaks(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+	close(l.done)
+	for _, s := range l.all {
+		s.Close()
+	}
+}
+
+// echoLink is the link of a device that answers every rpc with ok, and with
+// its session-id and its name, so that a test sees whom it talks to.
+func echoLink(t *testing.T, name string, epoch uint64) *fakeLink {
+	var devices sync.WaitGroup
+	l := newFakeLink(epoch, func(_ context.Context, id uint32) (session, error) {
+		s, device := newPipeSession(id, netconf.Chunked)
+		devices.Go(func() { echo(device, name, id) })
+		return s, nil
+	})
+	t.Cleanup(func() {
+		if l.Err() == nil {
+			l.breaks(errors.New("the test is over"))
+		}
+		devices.Wait()
+	})
+	return l
+}
+
+func echo(device *netconf.Conn, name string, id uint32) {
+	defer device.Close()
+	for {
+		m, err := device.Next()
+		if err != nil {
+			return
+		}
+		doc, err := io.ReadAll(m.Body)
+		if err != nil {
+			return
+		}
+		reply := fmt.Sprintf(`<rpc-reply xmlns="%s" message-id="%s"><device>%s</device><session>%d</session><ok/></rpc-reply>`,
+			netconf.NamespaceBase, m.Head.ID, name, id)
+		if err := device.WriteDocument([]byte(reply)); err != nil || strings.Contains(string(doc), "<close-session/>") {
+			return
+		}
+	}
+}
+
+func rpc(id int, operation string) string {
+	return fmt.Sprintf(`<rpc xmlns="%s" message-id="%d">%s</rpc>`, netconf.NamespaceBase, id, operation)
+}
+
+func reply(id int, content string) string {
+	return fmt.Sprintf(`<rpc-reply xmlns="%s" message-id="%d">%s</rpc-reply>`, netconf.NamespaceBase, id, content)
+}
+
+// write sends a document, or fails the test.
+func write(t testing.TB, c *netconf.Conn, doc string) {
+	t.Helper()
+	if err := c.WriteDocument([]byte(doc)); err != nil {
+		t.Fatalf("writing %.60q: %v", doc, err)
+	}
+}
+
+// read returns the next document, or fails the test.
+func read(t testing.TB, c *netconf.Conn) string {
+	t.Helper()
+	doc, err := tryRead(c)
+	if err != nil {
+		t.Fatalf("reading: %v", err)
+	}
+	return doc
+}
+
+func tryRead(c *netconf.Conn) (string, error) {
+	m, err := c.Next()
+	if err != nil {
+		return "", err
+	}
+	doc, err := io.ReadAll(m.Body)
+	return string(doc), err
+}
+
+// freePort returns a port that nobody listens on at present.
+func freePort(t testing.TB) uint16 {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return uint16(l.Addr().(*net.TCPAddr).Port)
+}
