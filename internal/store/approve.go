@@ -30,8 +30,9 @@ type Approval struct {
 
 // Approve makes a pending identity a known device, or gives an approved or
 // pinned one another name or user. It returns the device, and what was
-// replaced: the devices as they were that have lost their name. Links of those
-// should be ended. The error is one of auth's, or the disk's.
+// replaced: the devices as they were that have lost their name. Their links
+// should be ended, and what else goes by a name that nobody has any more. The
+// error is one of auth's, or the disk's.
 func (s *Store) Approve(a Approval) (device auth.Device, replaced []auth.Device, err error) {
 	s.change.Lock()
 	defer s.change.Unlock()
@@ -39,30 +40,54 @@ func (s *Store) Approve(a Approval) (device auth.Device, replaced []auth.Device,
 	if err != nil {
 		return auth.Device{}, nil, fmt.Errorf("approving: %w", err)
 	}
-	device = found
-	device.FirstUse, device.Since = false, now()
-	if a.User != "" {
-		device.User = a.User
-	}
-	if a.Name != "" {
-		device.Name = a.Name
-	}
-	if device.Name == "" {
-		return auth.Device{}, nil, fmt.Errorf("approving %s: %w: give it a name with --name", found.Identity, auth.ErrBadName)
-	}
-	if device.Name, err = cleanName(device.Name); err != nil {
+	if device, err = a.of(found); err != nil {
 		return auth.Device{}, nil, fmt.Errorf("approving %s: %w", found.Identity, err)
 	}
-	taken := s.holders(device)
-	if len(taken) > 0 && !a.Replace {
+	r, err := s.replacedBy(device)
+	if err != nil {
+		return auth.Device{}, nil, err
+	}
+	if taken := s.holders(device); len(taken) > 0 && !a.Replace {
 		return auth.Device{}, nil, fmt.Errorf("approving %s as %q: %w, %s: choose another name, forget that device, or use --replace",
 			device.Identity, device.Name, auth.ErrNameTaken, taken[0].Identity)
 	}
-	replaced = taken
-	if old, ok := s.Approved(device.Identity); ok && old.Name != device.Name {
-		replaced = append(replaced, old)
+	if err := s.remember(device, r); err != nil {
+		return auth.Device{}, nil, fmt.Errorf("approving %s: %w", device.Identity, err)
 	}
-	return device, replaced, s.remember(device, taken)
+	return device, r.devices, nil
+}
+
+// of returns the device as it is after the approval.
+func (a Approval) of(d auth.Device) (auth.Device, error) {
+	d.FirstUse, d.Since = false, now()
+	if a.User != "" {
+		d.User = a.User
+	}
+	if a.Name != "" {
+		d.Name = a.Name
+	}
+	if d.Name == "" {
+		return d, fmt.Errorf("it has no name yet, and nothing is %w: give it one with --name", auth.ErrBadName)
+	}
+	name, err := cleanName(d.Name)
+	d.Name = name
+	return d, err
+}
+
+// replacedBy returns what goes when the device is approved: the others that
+// have its name, and itself under the name that it has had until now.
+func (s *Store) replacedBy(d auth.Device) (r removal, err error) {
+	r.devices = s.holders(d)
+	old, ok := s.Approved(d.Identity)
+	if !ok || old.Name == d.Name {
+		return r, nil
+	}
+	r.devices = append(r.devices, old)
+	if len(s.Named(old.Name)) == 1 {
+		r.name = old.Name
+		r.ports, err = s.forgottenPorts(old.Name)
+	}
+	return r, err
 }
 
 // holders returns those that have the device's name and another identity.

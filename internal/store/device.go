@@ -120,26 +120,20 @@ func (s *Store) Pin(d auth.Device) error {
 	if others := s.Named(d.Name); len(others) > 0 {
 		return fmt.Errorf("pinning %s as %q, which is %s: %w", d.Identity, d.Name, others[0].Identity, auth.ErrNameTaken)
 	}
-	return s.remember(d, nil)
+	return s.remember(d, removal{})
 }
 
-// remember stores the device, no longer pending, in the place of those it
+// remember stores the device, no longer pending, in the place of what it
 // replaces. The caller holds s.change.
-func (s *Store) remember(d auth.Device, replaced []auth.Device) error {
+func (s *Store) remember(d auth.Device, replaced removal) error {
 	put, err := encodeDevice(d)
 	if err != nil {
 		return err
 	}
 	fingerprint := d.Identity.Fingerprint
-	var changes []change
-	for _, r := range replaced {
-		changes = append(changes, change{table: deviceTable, key: r.Identity.Fingerprint})
-	}
-	changes = append(changes, put, change{table: pendingTable, key: fingerprint})
+	changes := append(replaced.changes(), put, change{table: pendingTable, key: fingerprint})
 	err = s.commit(changes, func() {
-		for _, r := range replaced {
-			s.dropDeviceLocked(r.Identity.Fingerprint)
-		}
+		s.removeLocked(replaced)
 		s.putDeviceLocked(d)
 		s.dropPendingLocked(fingerprint)
 	})
@@ -147,40 +141,6 @@ func (s *Store) remember(d auth.Device, replaced []auth.Device) error {
 		delete(s.pendingOnDisk, fingerprint)
 	}
 	return err
-}
-
-// Forget removes all identities that are approved under the name, and what is
-// remembered of it, and returns those identities. Its port is marked, so that it is
-// given to another device last. The device may call again, as an unknown one.
-func (s *Store) Forget(name string) ([]auth.Device, error) {
-	name = strings.ToLower(name)
-	s.change.Lock()
-	defer s.change.Unlock()
-	ports, err := s.forgottenPorts(name)
-	if err != nil {
-		return nil, err
-	}
-	devices := s.Named(name)
-	_, seen := s.Seen(name)
-	if len(devices) == 0 && len(ports) == 0 && !seen {
-		return nil, fmt.Errorf("forgetting %q: %w; \"callhome-gateway device list\" shows those there are", name, auth.ErrUnknownDevice)
-	}
-	changes := []change{{table: seenTable, key: name}}
-	for _, d := range devices {
-		changes = append(changes, change{table: deviceTable, key: d.Identity.Fingerprint})
-	}
-	for _, p := range ports {
-		changes = append(changes, p.change)
-	}
-	return devices, s.commit(changes, func() {
-		delete(s.seen, name)
-		for _, d := range devices {
-			s.dropDeviceLocked(d.Identity.Fingerprint)
-		}
-		for _, p := range ports {
-			s.ports[p.Port] = p.PortAssignment
-		}
-	})
 }
 
 func cleanName(name string) (string, error) {

@@ -73,12 +73,20 @@ func TestApproveReplacesAndRenames(t *testing.T) {
 	if err := s.Pin(auth.Device{Name: "dev-old", Identity: identity("old"), User: "fleet", FirstUse: true}); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.SetPort(gateway.PortAssignment{Device: "dev-old", Port: 20001}); err != nil {
+		t.Fatal(err)
+	}
+	s.NoteSeen("dev-old", now())
 	d, replaced, err := s.Approve(Approval{Device: "dev-old", Name: "edge-1"})
 	if err != nil || d.FirstUse || d.User != "fleet" || len(replaced) != 1 || replaced[0].Name != "dev-old" {
 		t.Fatalf("renaming: %+v %+v %v", d, replaced, err)
 	}
 	if len(s.Named("dev-old")) != 0 || len(s.Named("edge-1")) != 1 {
 		t.Errorf("after renaming: %+v", s.Devices())
+	}
+	_, seen := s.Seen("dev-old")
+	if ports, _ := s.Ports(); !ports[0].Forgotten || seen {
+		t.Errorf("what goes by the old name is left: %+v, seen %v", ports, seen)
 	}
 	call(t, s, "new", "192.0.2.1", "")
 	d, replaced, err = s.Approve(Approval{Device: identity("new").Fingerprint, Name: "edge-1", Replace: true})
