@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 
 	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/daemon"
 
 	"github.com/hashicorp/go-hclog"
 )
 
-var errNoDaemon = errors.New("this build has no daemon")
+func runDaemon(ctx context.Context, c *config.Config, log hclog.Logger) error {
+	return daemon.Run(ctx, c, daemon.Options{Version: version(), Log: log})
+}
 
-func runDaemon(context.Context, *config.Config, hclog.Logger) error { return errNoDaemon }
-
-func runDemo(context.Context, io.Writer) error { return errNoDaemon }
+func runDemo(ctx context.Context, out io.Writer, log hclog.Logger) error {
+	return daemon.Demo(ctx, out, version(), log)
+}

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"callhome-gateway/internal/config"
+
+	"github.com/spf13/cobra"
+)
 
 func newDemo() *cobra.Command {
 	return &cobra.Command{
@@ -14,7 +18,7 @@ machine is touched, and nothing is left when you end it with Ctrl-C.`,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			return runDemo(ctx, cmd.OutOrStdout())
+			return runDemo(ctx, cmd.OutOrStdout(), newLogger(config.Log{Level: "error", Format: "text"}, cmd.ErrOrStderr()))
 		}),
 	}
 }

@@ -52,6 +52,8 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	row(t, "devices", fmt.Sprintf("%d connected, %d away, %d pending", s.Devices.Connected, s.Devices.Away, s.Devices.Pending))
 	row(t, "calls in progress", fmt.Sprint(s.Calls))
 	row(t, "manager sessions", fmt.Sprint(s.Managers))
+	row(t, "goroutines", fmt.Sprint(s.Goroutines))
+	row(t, "open files", number(s.OpenFiles))
 	if err := t.Flush(); err != nil {
 		return err
 	}
