@@ -169,7 +169,7 @@ func TestTooManyLogins(t *testing.T) {
 
 func TestGarbageOnThePort(t *testing.T) {
 	opts := nocOptions(t)
-	opts.LoginTimeout = 2 * time.Second
+	opts.LoginTimeout = time.Second
 	h := serve(t, opts).with(t, "edge-1")
 	for _, garbage := range []string{"GET / HTTP/1.0\r\n\r\n", strings.Repeat("x", 1<<20), "\x00\x01\x02\r\n"} {
 		conn, err := net.Dial("tcp", address(opts.Port))
