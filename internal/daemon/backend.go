@@ -175,16 +175,34 @@ func pendingDevice(p auth.Pending) control.Device {
 
 // Device implements control.Backend.
 func (b backend) Device(_ context.Context, name string) (control.Device, error) {
+	var found []control.Device
 	for _, d := range b.devices() {
-		if !strings.EqualFold(d.Name, name) && d.Identity != name {
-			continue
+		if d.Name != "" && strings.EqualFold(d.Name, name) {
+			found = []control.Device{d}
+			break
 		}
+		if isPrefix(name, d.Identity) {
+			found = append(found, d)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return control.Device{}, unknownDevice(name)
+	case 1:
+		d := found[0]
 		if link := b.callhome.Link(d.Name); link != nil && d.State == control.StateConnected {
 			d.Capabilities = link.Control().Hello().Capabilities
 		}
 		return d, nil
 	}
-	return control.Device{}, unknownDevice(name)
+	return control.Device{}, fmt.Errorf("%.80q: %w (%d): give more of its fingerprint", name, auth.ErrAmbiguous, len(found))
+}
+
+// isPrefix reports whether ref is the beginning of a fingerprint, of at least
+// 8 digits.
+func isPrefix(ref, fingerprint string) bool {
+	digits := strings.TrimPrefix(ref, "SHA256:")
+	return len(digits) >= 8 && strings.HasPrefix(fingerprint, "SHA256:"+digits)
 }
 
 func unknownDevice(name string) error {
@@ -201,13 +219,26 @@ func (b backend) Approve(ctx context.Context, r control.ApproveRequest) (control
 		return control.Device{}, err
 	}
 	for _, old := range replaced {
-		b.end(old.Name, "another device was approved under its name")
+		b.dismiss(old.Name, device)
 	}
 	if err := b.gateway.AddDevice(device.Name); err != nil {
 		b.log.Warn("an approved device has no endpoint", "device", device.Name, "error", err)
 	}
 	b.log.Info("a device was approved", "device", device.Name, "identity", device.Identity.Fingerprint, "user", device.User)
 	return b.Device(ctx, device.Name)
+}
+
+// dismiss ends what goes on under a name that an approval has taken from a
+// device, or that the device itself had before.
+func (b backend) dismiss(name string, approved auth.Device) {
+	if name == approved.Name {
+		b.end(name, "another key was approved under this name")
+		return
+	}
+	b.end(name, "the device was given the name "+approved.Name)
+	if !b.configured(name) {
+		b.gateway.Forget(name)
+	}
 }
 
 // Reject implements control.Backend.
@@ -239,6 +270,11 @@ func (b backend) Forget(_ context.Context, name string) error {
 	return nil
 }
 
+// known reports whether the gateway offers a device of that name.
+func (b backend) known(name string) bool {
+	return slices.ContainsFunc(b.gateway.Devices(), func(d gateway.DeviceStatus) bool { return d.Name == name })
+}
+
 func (b backend) configured(name string) bool {
 	return slices.ContainsFunc(b.config.Callhome.Entries, func(e callhome.Entry) bool { return e.Name == name })
 }
@@ -249,10 +285,8 @@ func (b backend) Disconnect(_ context.Context, name string) error {
 	if b.end(name, "disconnected by an operator") {
 		return nil
 	}
-	for _, d := range b.devices() {
-		if d.Name == name {
-			return fmt.Errorf("%s: %w", name, control.ErrNotConnected)
-		}
+	if b.known(name) {
+		return fmt.Errorf("%s: %w", name, control.ErrNotConnected)
 	}
 	return unknownDevice(name)
 }

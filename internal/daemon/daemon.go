@@ -177,6 +177,7 @@ func (d *daemon) serve(ctx context.Context) error {
 			}
 		})
 	}
+	start(tuneMemory)
 	start(d.gateway.Serve)
 	start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
 	if d.calls != nil {
