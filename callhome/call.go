@@ -106,6 +106,10 @@ func (c *call) failed(l *login, err error) *rejection {
 	s, now := c.server, time.Now()
 	r, refused := l.outcome(err)
 	if l.binding == nil {
+		if c.plan.entry != nil && errors.As(err, new(*ssh.AlgorithmNegotiationError)) {
+			// It may have none of the key types that are left to ask for.
+			s.hunts.restart(c.plan.entry.Name)
+		}
 		return r
 	}
 	s.sources.saw(c.info.Remote.Addr(), l.binding.identity, now)

@@ -10,7 +10,6 @@ import (
 
 	"callhome-gateway/auth"
 
-	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -29,7 +28,6 @@ type Link struct {
 	epoch    uint64 // set when the link is claimed, before anybody else sees it
 	hello    HelloOptions
 	liveness liveness
-	log      hclog.Logger
 
 	call *callConn
 	ssh  ssh.Conn
