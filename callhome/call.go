@@ -73,9 +73,10 @@ func (c *call) accept(ctx context.Context, inProgress int64) (*Link, *rejection)
 	if c.plan, r = s.plan(ctx, c.info); r != nil {
 		return nil, r
 	}
-	leave, err := s.gate.enter(ctx, c.info.Remote.Addr())
+	leave, err := s.gate.enter(ctx, c.info.Remote.Addr(), c.at)
 	if err != nil {
-		return nil, reject(RejectedLimit, "the call waited %s for its key exchange: %v", maxQueued, err)
+		return nil, reject(RejectedLimit, "%v: the call waited %s for its key exchange (max_handshakes, max_handshakes_per_source)",
+			err, time.Since(c.at).Round(time.Second))
 	}
 	login := &login{server: s, call: c.conn, plan: c.plan, leave: leave}
 	conn, channels, requests, err := login.run(ctx)
@@ -188,8 +189,9 @@ func (c *call) linkEnded(link *Link) {
 	s := c.server
 	s.hellos.release(link.Control())
 	if link.epoch == 0 {
-		return // it never held its device
+		return // it never held its device; handle closes the call
 	}
+	_ = c.conn.end()
 	s.links.release(link)
 	s.opts.Detach(link)
 	s.log.Info("device is away", "device", link.name, "reason", link.Err().Error(),

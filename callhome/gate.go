@@ -40,11 +40,13 @@ func newGate(total, perSource int) *gate {
 	}
 }
 
-// enter waits for a slot, the source's first: the calls of one busy source
-// wait among themselves, not in front of everybody else's. The returned
-// function gives the slot back; calling it again does nothing.
-func (g *gate) enter(ctx context.Context, source netip.Addr) (leave func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, maxQueued, errQueuedTooLong)
+// enter waits for a slot until the call that came in at called is too old, and
+// for a second at least. The source's own slots come first: the calls of one
+// busy source wait among themselves, not in front of everybody else's. The
+// returned function gives the slot back; calling it again does nothing.
+func (g *gate) enter(ctx context.Context, source netip.Addr, called time.Time) (leave func(), err error) {
+	wait := max(time.Until(called.Add(maxQueued)), time.Second)
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, errQueuedTooLong)
 	defer cancel()
 	own := g.join(source)
 	if err := acquire(ctx, own.slots); err != nil {

@@ -18,17 +18,17 @@ func TestOneSourceDoesNotTakeAllHandshakes(t *testing.T) {
 		g := newGate(4, 2)
 		var leave []func()
 		for range 2 {
-			l, err := g.enter(t.Context(), addrA)
+			l, err := g.enter(t.Context(), addrA, time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
 			leave = append(leave, l)
 		}
 		start := time.Now()
-		if _, err := g.enter(t.Context(), addrA); err != errQueuedTooLong || time.Since(start) != maxQueued {
+		if _, err := g.enter(t.Context(), addrA, time.Now()); err != errQueuedTooLong || time.Since(start) != maxQueued {
 			t.Errorf("a third call of the source: %v after %s", err, time.Since(start))
 		}
-		other, err := g.enter(t.Context(), addrB)
+		other, err := g.enter(t.Context(), addrB, time.Now())
 		if err != nil {
 			t.Fatalf("another source: %v", err)
 		}
@@ -45,17 +45,17 @@ func TestOneSourceDoesNotTakeAllHandshakes(t *testing.T) {
 func TestQueuedCallGetsTheNextSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1, 1)
-		leave, _ := g.enter(t.Context(), addrA)
+		leave, _ := g.enter(t.Context(), addrA, time.Now())
 		time.AfterFunc(5*time.Second, leave)
-		next, err := g.enter(t.Context(), addrA)
+		next, err := g.enter(t.Context(), addrA, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		next()
 		ctx, cancel := context.WithCancel(t.Context())
-		leave, _ = g.enter(t.Context(), addrA)
+		leave, _ = g.enter(t.Context(), addrA, time.Now())
 		cancel()
-		if _, err := g.enter(ctx, addrA); err != context.Canceled {
+		if _, err := g.enter(ctx, addrA, time.Now()); err != context.Canceled {
 			t.Errorf("entered although the server stopped: %v", err)
 		}
 		leave()

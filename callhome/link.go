@@ -39,8 +39,9 @@ type Link struct {
 	// outstanding counts the RPCs that the device has not answered yet, over
 	// all sessions of the link.
 	outstanding atomic.Int64
-	// pinging is set while the answer to a global request is awaited.
-	pinging atomic.Bool
+	// pinging is set while the answer to a global request is awaited, poking
+	// while one without an answer is written.
+	pinging, poking atomic.Bool
 
 	ending chan struct{} // closed when the link begins to end
 	done   chan struct{} // closed when all its goroutines have ended
@@ -101,8 +102,9 @@ func (l *Link) CloseFor(reason error) error {
 	return nil
 }
 
-// end begins the end of the link, once. The connection is closed at once: a
-// device that does not read must not delay it.
+// end begins the end of the link, once. Nothing can be read or written any
+// more; the connection itself is closed when the goroutines have ended, or
+// later where the link never came up and the call is held.
 func (l *Link) end(reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -111,7 +113,7 @@ func (l *Link) end(reason error) {
 	}
 	l.ended, l.err = true, reason
 	close(l.ending)
-	_ = l.call.end()
+	_ = l.call.Close()
 }
 
 // spawn runs f on a goroutine of the link, and reports false when the link has
@@ -138,7 +140,7 @@ func (l *Link) lastRead() time.Time { return time.Unix(0, l.call.lastRead.Load()
 // block the whole connection.
 func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	var control <-chan *ssh.Request // of the control session, once there is one
-	timer := time.NewTimer(l.liveness.tick())
+	timer := time.NewTimer(l.untilDue())
 	defer timer.Stop()
 	for channels != nil || requests != nil {
 		select {
@@ -163,7 +165,7 @@ func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 		case control = <-l.controlRequests:
 		case <-timer.C:
 			l.keepAlive()
-			timer.Reset(l.liveness.tick())
+			timer.Reset(l.untilDue())
 		}
 	}
 	l.end(l.networkError(l.ssh.Wait()))

@@ -22,13 +22,14 @@ type liveness struct {
 	byReply   bool          // what TCP acknowledges says nothing about the device
 }
 
-// tick is how often a link looks at itself.
-func (v liveness) tick() time.Duration {
-	tick := v.interval
-	if v.idleRPC > 0 {
-		tick = min(tick, v.idleRPC)
+// untilDue returns when the link must look at itself next. After a global
+// request that was not answered yet that is after another interval.
+func (l *Link) untilDue() time.Duration {
+	due := l.liveness.interval - time.Since(l.lastRead())
+	if due <= 0 {
+		due = l.liveness.interval
 	}
-	return tick
+	return due
 }
 
 // watchTCP lets the kernel end a connection whose device acknowledges nothing.
@@ -51,7 +52,7 @@ func (l *Link) keepAlive() {
 		l.end(fmt.Errorf("the device answered nothing for %s", silence.Round(time.Second)))
 		return
 	}
-	if silence >= l.liveness.interval-l.liveness.interval/8 {
+	if silence >= l.liveness.interval {
 		l.spawn(l.ping)
 	}
 	if l.idleRPCDue() {
@@ -71,8 +72,14 @@ func (l *Link) ping() {
 	l.pinging.Store(false)
 }
 
-// poke sends bytes that ask for no answer but TCP's.
-func (l *Link) poke() { _, _, _ = l.ssh.SendRequest("keepalive@openssh.com", false, nil) }
+// poke sends bytes that ask for no answer but TCP's. Where the device takes
+// nothing the write blocks; then there are bytes to acknowledge already.
+func (l *Link) poke() {
+	if l.poking.CompareAndSwap(false, true) {
+		_, _, _ = l.ssh.SendRequest("keepalive@openssh.com", false, nil)
+		l.poking.Store(false)
+	}
+}
 
 // idleRPCDue reports whether the control session has been silent for long. A
 // device that is at work on an RPC is left alone for as long again: an RPC
@@ -86,7 +93,7 @@ func (l *Link) idleRPCDue() bool {
 	if l.outstanding.Load() > 0 {
 		return idle >= 2*l.liveness.idleRPC
 	}
-	return idle >= l.liveness.idleRPC-l.liveness.idleRPC/16
+	return idle >= l.liveness.idleRPC
 }
 
 // idleRequest asks for nothing: an empty subtree filter selects no data (RFC
