@@ -166,19 +166,20 @@ func (g *Gateway) endpointsLocked() []*endpoint {
 // does not block.
 func (g *Gateway) Attach(l *callhome.Link) { g.attach(l.Name(), callhomeLink{l}) }
 
+// Detach marks the link's device as away, once the link has ended.
+func (g *Gateway) Detach(l *callhome.Link) { g.detach(l.Name(), callhomeLink{l}) }
+
 func (g *Gateway) attach(name string, l link) {
 	d := g.deviceNamed(name)
-	if !d.attach(l) {
-		return
+	if d.attach(l) && d.endpointNow() == nil {
+		g.spawn(func() { g.openEndpoint(d) })
 	}
-	g.spawn(func() {
-		g.openEndpoint(d)
-		select {
-		case <-l.Done():
-			d.detach(l)
-		case <-g.ctx.Done():
-		}
-	})
+}
+
+func (g *Gateway) detach(name string, l link) {
+	if d := g.known(name); d != nil {
+		d.detach(l)
+	}
 }
 
 // AddDevice makes a device known that is not connected: its endpoint opens,

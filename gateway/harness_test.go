@@ -132,6 +132,15 @@ func (h *house) with(t *testing.T, names ...string) *house {
 	return h
 }
 
+// attach attaches the link until it ends.
+func (h *house) attach(name string, l link) {
+	h.Gateway.attach(name, l)
+	go func() {
+		<-l.Done()
+		h.detach(name, l)
+	}()
+}
+
 func (h *house) portOf(name string) uint16 {
 	h.t.Helper()
 	d := h.known(name)

@@ -120,7 +120,10 @@ func (d *daemon) build() error {
 	return err
 }
 
-func (d *daemon) detached(l *callhome.Link) { d.store.NoteSeen(l.Name(), time.Now()) }
+func (d *daemon) detached(l *callhome.Link) {
+	d.gateway.Detach(l)
+	d.store.NoteSeen(l.Name(), time.Now())
+}
 
 // listen opens everything, or nothing.
 func (d *daemon) listen() (err error) {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -14,12 +15,26 @@ const (
 	busyCycles = 2
 	// quietTicks is how many ticks it must not be busy before memory is returned.
 	quietTicks = 2
-	// The heap may grow by this much, in percent of what is in use, before it
-	// is collected: little while ten thousand idle devices make next to no
-	// garbage, and more in a storm of calls or during large replies.
-	quietPercent = 10
-	busyPercent  = 50
 )
+
+// growth is how much the heap may grow before it is collected: a share of what
+// is in use, and at least a number of bytes, without which a gateway with few
+// devices would do nothing but collect while it relays.
+type growth struct{ percent, bytes uint64 }
+
+var (
+	// Ten thousand idle devices make next to no garbage.
+	quietGrowth = growth{10, 8 << 20}
+	// Storms of calls and large replies make much: x/crypto/ssh allocates
+	// every packet.
+	busyGrowth = growth{25, 16 << 20}
+)
+
+// apply sets the growth from what is in use now.
+func (g growth) apply() {
+	used := memoryInUse()
+	debug.SetGCPercent(int(max(g.percent, 100*g.bytes/max(used, 1<<20))))
+}
 
 // tuneMemory keeps the memory of a quiet gateway near what its devices need,
 // and returns what a storm of handshakes or a large reply has left behind. It
@@ -28,31 +43,42 @@ func tuneMemory(ctx context.Context) error {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return nil
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(busyPercent))
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	ticker := time.NewTicker(memoryTick)
 	defer ticker.Stop()
-	quiet, before := 0, automaticCollections()
-	for {
+	collected := afterCollection()
+	for now, cycles, quiet := busyGrowth, 0, 0; ; {
+		now.apply()
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-collected:
+			// What is in use has changed, and with it the share.
+			collected = afterCollection()
+			cycles++
+			continue
 		case <-ticker.C:
 		}
-		now := automaticCollections()
-		if now-before >= busyCycles {
-			quiet = 0
-			debug.SetGCPercent(busyPercent)
+		if cycles >= busyCycles {
+			now, quiet = busyGrowth, 0
 		} else if quiet++; quiet == quietTicks {
-			debug.SetGCPercent(quietPercent)
+			now = quietGrowth
 			debug.FreeOSMemory()
 		}
-		before = now
+		cycles = 0
 	}
 }
 
-// automaticCollections counts those that the growth of the heap has caused.
-func automaticCollections() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/cycles/automatic:gc-cycles"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
+// afterCollection returns a channel that is closed after the next collection.
+func afterCollection() <-chan struct{} {
+	collected := make(chan struct{})
+	runtime.AddCleanup(new(*byte), func(c chan struct{}) { close(c) }, collected)
+	return collected
+}
+
+// memoryInUse is what the collector goes by: live heap and stacks, in bytes.
+func memoryInUse() uint64 {
+	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	return samples[0].Value.Uint64() + samples[1].Value.Uint64()
 }

@@ -10,7 +10,7 @@ const (
 	headSize = 4 << 10
 	// idleSize is what a Reader keeps while it waits for a message: there is
 	// one for each of thousands of devices, and most messages are small.
-	idleSize = 2 << 10
+	idleSize = 512
 	// directSize is from where on a read goes straight to the caller's slice.
 	directSize = 4 << 10
 	// maxEmptyReads is how often a source may return nothing and no error.
