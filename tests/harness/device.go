@@ -55,7 +55,19 @@ func UserEntry(name, username, password string) string {
 // SessionEntry is a session entry that knows the device by its key. More lines
 // go into the block as they are.
 func (d *Device) SessionEntry(name, user string, port int, more ...string) string {
-	entry := fmt.Sprintf("session %q {\n  host_keys = [%q]\n  user = %q\n  port = %d\n", name, d.HostKey.Fingerprint(), user, port)
+	return SessionEntry(name, d.HostKey, user, port, more...)
+}
+
+// SessionEntry is a session entry that knows a device by its key. Without a
+// user the callhome-users are tried; without a port one is assigned.
+func SessionEntry(name string, key Key, user string, port int, more ...string) string {
+	entry := fmt.Sprintf("session %q {\n  host_keys = [%q]\n", name, key.AuthorizedKey())
+	if user != "" {
+		entry += fmt.Sprintf("  user = %q\n", user)
+	}
+	if port != 0 {
+		entry += fmt.Sprintf("  port = %d\n", port)
+	}
 	for _, line := range more {
 		entry += "  " + line + "\n"
 	}

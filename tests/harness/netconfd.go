@@ -1,24 +1,12 @@
 package harness
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
-)
-
-// labUser is the system user that the gateway logs in as on sshd: sshd knows
-// no others than those of the system.
-const (
-	labUser     = "chgw-lab"
-	labPassword = "only-for-tests"
-	sshdPort    = "10830"
 )
 
 // NetconfdOptions chooses what the tests vary of yuma123's netconfd.
@@ -66,7 +54,8 @@ func NewNetconfd(t testing.TB, o NetconfdOptions) *Netconfd {
 	socket := filepath.Join(dir, "ncx.sock")
 	d.netconf = startNetconfd(t, dir, socket, d.Target, o)
 	d.Address = net.JoinHostPort(Address(t), sshdPort)
-	d.sshd = startSSHD(t, dir, socket, d.Address, d.HostKey, o)
+	subsystem := "/usr/sbin/netconf-subsystem --ncxserver-sockname=" + sshdPort + "@" + socket
+	d.sshd = startSSHD(t, dir, d.Address, d.HostKey, subsystem, o)
 	d.Output, d.Alive = d.sshd.Output, d.netconf.Running
 	d.call = func(t testing.TB, gateway string) Call { return d.CallHomeFrom(t, "", gateway) }
 	return d
@@ -116,71 +105,4 @@ func startNetconfd(t testing.TB, dir, socket, target string, o NetconfdOptions) 
 		t.Fatal(err)
 	}
 	return p
-}
-
-func startSSHD(t testing.TB, dir, socket, address string, key Key, o NetconfdOptions) *Process {
-	t.Helper()
-	host, port, _ := net.SplitHostPort(address)
-	lines := []string{
-		"ListenAddress " + host, "Port " + port, "PidFile none",
-		"HostKey " + key.Path, "UsePAM no", "StrictModes no", "LogLevel DEBUG1",
-		"AllowUsers " + labUser,
-		"Subsystem netconf /usr/sbin/netconf-subsystem --ncxserver-sockname=" + port + "@" + socket,
-	}
-	if o.MaxSessions > 0 {
-		lines = append(lines, fmt.Sprintf("MaxSessions %d", o.MaxSessions))
-	}
-	authorized := filepath.Join(dir, "authorized_keys")
-	write(t, authorized, []byte(o.AuthorizedKey+"\n"), 0o644)
-	lines = append(lines, "AuthorizedKeysFile "+authorized)
-	config := filepath.Join(dir, "sshd_config")
-	write(t, config, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
-	// sshd wants this directory, which systemd makes elsewhere
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	p := Start(t, "sshd", exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", config))
-	p.Output.Await(t, 10*time.Second, "Server listening on")
-	return p
-}
-
-// shortTempDir is a directory that the lab user may enter, and whose name
-// leaves room for a Unix socket's: sun_path has 108 bytes.
-func shortTempDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "chgw")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-var labUserOnce sync.Once
-
-// ensureLabUser adds the system user, once for all time.
-func ensureLabUser(t testing.TB) {
-	t.Helper()
-	labUserOnce.Do(func() {
-		if _, err := user.Lookup(labUser); err == nil {
-			return
-		}
-		run(t, exec.Command("useradd", "--create-home", "--shell", "/bin/bash", labUser))
-		cmd := exec.Command("chpasswd")
-		cmd.Stdin = strings.NewReader(labUser + ":" + labPassword + "\n")
-		run(t, cmd)
-	})
-}
-
-// run runs a command that must succeed and returns what it wrote.
-func run(t testing.TB, cmd *exec.Cmd) string {
-	t.Helper()
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
-	}
-	return string(out)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"sync/atomic"
 	"testing"
 )
@@ -41,15 +42,18 @@ func NewNetwork(t testing.TB) *Network {
 	return w
 }
 
-// Cut makes the device's side throw away all that it would send here: from
-// now on there is silence, without any error on either side.
-func (w *Network) Cut(t testing.TB) {
+// CutConnections makes the device's side throw away, from now on and for good,
+// whatever the TCP connections that exist now would send: their other ends
+// hear nothing any more, not even that the device was killed. New connections
+// are not touched.
+func (w *Network) CutConnections(t testing.TB) {
 	t.Helper()
-	run(t, exec.Command("ip", "-n", w.Name, "route", "add", "blackhole", w.Here+"/32"))
-}
-
-// Mend ends the cut.
-func (w *Network) Mend(t testing.TB) {
-	t.Helper()
-	run(t, exec.Command("ip", "-n", w.Name, "route", "del", "blackhole", w.Here+"/32"))
+	ports := regexp.MustCompile(regexp.QuoteMeta(w.There)+`:(\d+)`).
+		FindAllStringSubmatch(run(t, exec.Command("ip", "netns", "exec", w.Name, "ss", "-Htn")), -1)
+	if len(ports) == 0 {
+		t.Fatal("there is no connection to cut")
+	}
+	for _, port := range ports {
+		run(t, exec.Command("ip", "-n", w.Name, "rule", "add", "ipproto", "tcp", "sport", port[1], "blackhole"))
+	}
 }

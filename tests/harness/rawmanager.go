@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -47,55 +49,59 @@ type Subsystem struct {
 	*Session
 	// Stderr is what the server says to a person.
 	Stderr *Output
-	ssh    *ssh.Session
+
+	ended  chan struct{} // closed when the channel is
+	status *uint32       // exit status, if there was one; to read after ended
 }
 
 // OpenSubsystem asks for the netconf subsystem on a new channel. No hello is
 // sent or read yet.
 func OpenSubsystem(client *ssh.Client) (*Subsystem, error) {
-	channel, err := client.NewSession()
+	channel, requests, err := client.OpenChannel("session", nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening a channel: %w", err)
 	}
-	s := &Subsystem{ssh: channel, Stderr: &Output{}}
-	channel.Stderr = s.Stderr
-	in, err := channel.StdinPipe()
-	if err != nil {
-		return nil, err
+	s := &Subsystem{Session: NewSession(channel), Stderr: &Output{}, ended: make(chan struct{})}
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watch(requests) })
+	watching.Go(func() { _, _ = io.Copy(s.Stderr, channel.Stderr()) })
+	go func() { watching.Wait(); close(s.ended) }()
+	accepted, err := channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"netconf"}))
+	if err == nil && !accepted {
+		err = errors.New("it was refused")
 	}
-	out, err := channel.StdoutPipe()
 	if err != nil {
-		return nil, err
-	}
-	if err := channel.RequestSubsystem("netconf"); err != nil {
 		channel.Close()
 		return nil, fmt.Errorf("requesting the subsystem: %w", err)
 	}
-	s.Session = NewSession(&channelStream{out, in, channel})
 	return s, nil
 }
 
-type channelStream struct {
-	io.Reader
-	io.WriteCloser
-	channel *ssh.Session
+// watch waits for the exit status. It ends with the channel.
+func (s *Subsystem) watch(requests <-chan *ssh.Request) {
+	for r := range requests {
+		var exit struct{ Status uint32 }
+		if r.Type == "exit-status" && ssh.Unmarshal(r.Payload, &exit) == nil {
+			s.status = &exit.Status
+		}
+		if r.WantReply {
+			_ = r.Reply(false, nil)
+		}
+	}
 }
 
-func (c *channelStream) Close() error { return c.channel.Close() }
-
-// ExitStatus returns the exit status that the server sent, or an error where
-// the channel ended without one. It waits for the end of the channel.
-func (s *Subsystem) ExitStatus() (int, error) {
-	err := s.ssh.Wait()
-	var exit *ssh.ExitError
-	switch {
-	case err == nil:
-		return 0, nil
-	case errors.As(err, &exit):
-		return exit.ExitStatus(), nil
-	default:
-		return 0, err
+// ExitStatus waits for the end of the channel and returns the exit status that
+// the server sent before.
+func (s *Subsystem) ExitStatus() (uint32, error) {
+	select {
+	case <-s.ended:
+	case <-time.After(ReplyTimeout):
+		return 0, errors.New("the channel is still open")
 	}
+	if s.status == nil {
+		return 0, errors.New("there was none")
+	}
+	return *s.status, nil
 }
 
 // OpenSession opens a NETCONF session on a new channel, or fails the test.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Session struct {
 
 	rw      io.ReadWriteCloser
 	in      *bufio.Reader
+	heard   []string      // the beginnings of all messages
 	pending chan received // a read that an earlier Receive has begun
 	lastID  int
 }
@@ -86,17 +88,8 @@ func (s *Session) ReadHello(within time.Duration, bases ...string) error {
 		return fmt.Errorf("the hello's session-id: %w", err)
 	}
 	s.ServerHello, s.ID = hello, uint32(id)
-	s.Chunked = strings.Contains(hello, Base11+"<") && contains(bases, Base11)
+	s.Chunked = strings.Contains(hello, Base11+"<") && slices.Contains(bases, Base11)
 	return nil
-}
-
-func contains(list []string, wanted string) bool {
-	for _, s := range list {
-		if s == wanted {
-			return true
-		}
-	}
-	return false
 }
 
 // SendRaw sends these bytes and nothing else.
@@ -130,10 +123,16 @@ func (s *Session) Receive(within time.Duration) (string, error) {
 	select {
 	case r := <-s.pending:
 		s.pending = nil
+		s.heard = append(s.heard, r.document[:min(len(r.document), 1000)])
 		return r.document, r.err
 	case <-timer.C:
 		return "", ErrTimeout
 	}
+}
+
+// Heard reports whether the beginning of any message so far holds the text.
+func (s *Session) Heard(text string) bool {
+	return slices.ContainsFunc(s.heard, func(m string) bool { return strings.Contains(m, text) })
 }
 
 func (s *Session) read(chunked bool) (string, error) {

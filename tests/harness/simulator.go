@@ -13,7 +13,6 @@ import (
 // or cannot be asked.
 type Simulator struct {
 	*devicesim.Device
-	HostKey Key
 	// Auth is a line for each authentication request that it saw.
 	Auth *Output
 
@@ -25,19 +24,21 @@ const (
 	simulatorPassword = "only-for-tests"
 )
 
-// NewSimulator starts a device that calls the gateway, until the test ends.
-// Credentials, host key and hooks are set where the options leave them out.
-func NewSimulator(t testing.TB, o devicesim.Options) *Simulator {
+// NewSimulator starts a device with this host key that calls the gateway,
+// until the test ends. Credentials are set where the options leave them out.
+func NewSimulator(t testing.TB, key Key, o devicesim.Options) *Simulator {
 	t.Helper()
-	s := &Simulator{HostKey: NewKey(t), Auth: &Output{}}
-	if len(o.HostKeys) == 0 {
-		o.HostKeys = []ssh.Signer{s.HostKey.Signer}
-	}
+	s := &Simulator{Auth: &Output{}}
+	o.HostKeys = []ssh.Signer{key.Signer}
 	if o.Username == "" {
 		o.Username, o.Password = simulatorUser, simulatorPassword
 	}
-	if o.OnAuth == nil {
-		o.OnAuth = func(user, method string) { _, _ = s.Auth.Write([]byte(user + " " + method + "\n")) }
+	watch := o.OnAuth
+	o.OnAuth = func(user, method string) {
+		_, _ = s.Auth.Write([]byte(user + " " + method + "\n"))
+		if watch != nil {
+			watch(user, method)
+		}
 	}
 	device, err := devicesim.New(o)
 	if err != nil {
