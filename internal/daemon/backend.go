@@ -275,10 +275,6 @@ func (b backend) known(name string) bool {
 	return slices.ContainsFunc(b.gateway.Devices(), func(d gateway.DeviceStatus) bool { return d.Name == name })
 }
 
-func (b backend) configured(name string) bool {
-	return slices.ContainsFunc(b.config.Callhome.Entries, func(e callhome.Entry) bool { return e.Name == name })
-}
-
 // Disconnect implements control.Backend.
 func (b backend) Disconnect(_ context.Context, name string) error {
 	name = strings.ToLower(name)

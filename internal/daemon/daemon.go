@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -112,17 +113,36 @@ func (d *daemon) build() error {
 	calls := d.config.Callhome.Options
 	calls.Memory, calls.Log = d.store, d.log
 	calls.Attach, calls.Detach = d.gateway.Attach, d.detached
-	calls.Outcome = func(o callhome.Outcome) {
-		d.store.NoteOutcome(o)
-		d.gateway.NoteOutcome(o.Device, o)
-	}
+	calls.Outcome = d.ended
 	d.callhome, err = callhome.New(calls)
 	return err
 }
 
+// ended notes how a call ended.
+func (d *daemon) ended(o callhome.Outcome) {
+	if d.remembers(o.Device) {
+		d.store.NoteOutcome(o)
+		d.gateway.NoteOutcome(o.Device, o)
+	}
+}
+
+// detached notes that a link has ended.
 func (d *daemon) detached(l *callhome.Link) {
 	d.gateway.Detach(l)
-	d.store.NoteSeen(l.Name(), time.Now())
+	if d.remembers(l.Name()) {
+		d.store.NoteSeen(l.Name(), time.Now())
+	}
+}
+
+// remembers reports whether anything is kept of the device: it is configured,
+// or somebody or its first use made it known. Strangers, and a device that was
+// just forgotten, leave nothing.
+func (d *daemon) remembers(name string) bool {
+	return d.configured(name) || len(d.store.Named(name)) > 0
+}
+
+func (d *daemon) configured(name string) bool {
+	return slices.ContainsFunc(d.config.Callhome.Entries, func(e callhome.Entry) bool { return e.Name == name })
 }
 
 // listen opens everything, or nothing.

@@ -42,7 +42,7 @@ var demoDevices = []string{"edge-1", "edge-2", "edge-3"}
 // call it over loopback, and prints to w how to reach them. It runs until ctx
 // ends and leaves nothing behind. The log goes to log.
 func Demo(ctx context.Context, w io.Writer, version string, log hclog.Logger) error {
-	dir, err := os.MkdirTemp("", "callhome-gateway-demo-")
+	dir, err := os.MkdirTemp("", "callhome-demo-") // short: the path of a unix socket must be
 	if err != nil {
 		return err
 	}

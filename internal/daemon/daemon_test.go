@@ -1,0 +1,269 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/control"
+	"callhome-gateway/internal/devicesim"
+
+	"github.com/hashicorp/go-hclog"
+	"go.uber.org/goleak"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/ssh"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var loopback = netip.MustParseAddr("127.0.0.1")
+
+// testConfig accepts calls of unknown devices under trust "approve".
+func testConfig(t *testing.T) *config.Config {
+	t.Helper()
+	calls, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := &auth.User{Name: "fleet", Username: "netconf", Password: "secret"}
+	return &config.Config{
+		StateDir: filepath.Join(t.TempDir(), "state"),
+		Enabled:  true,
+		Callhome: config.Callhome{Address: loopback, Port: calls, Options: callhome.Options{
+			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{"fleet": user}, RejectDelay: -1,
+		}},
+		Gateway: gateway.Options{
+			Address: loopback, Ports: gateway.PortRange{First: 23000, Last: 23999},
+			Managers: []auth.Manager{{Name: "noc", PasswordHash: string(hash), Devices: []string{"*"}}},
+		},
+	}
+}
+
+// house is a running gateway.
+type house struct {
+	Addresses
+	*control.Client
+	stop func()
+}
+
+func startDaemon(t *testing.T, c *config.Config) house {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended, ready := make(chan error, 1), make(chan Addresses, 1)
+	go func() { ended <- Run(ctx, c, Options{Version: "test", Ready: func(a Addresses) { ready <- a }}) }()
+	h := house{stop: sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})}
+	select {
+	case h.Addresses = <-ready:
+	case err := <-ended:
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(h.stop)
+	h.Client = control.NewClient(h.Control)
+	return h
+}
+
+func startDevice(t *testing.T, connect, seed string) {
+	t.Helper()
+	key, err := devicesim.KeyFromSeed(seed, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := devicesim.New(devicesim.Options{
+		Connect: connect, HostKeys: []ssh.Signer{key}, Username: "netconf", Password: "secret", Reconnect: 10 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = d.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// await polls until one device is in the state.
+func (h house) await(t *testing.T, state string) control.Device {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		devices, err := h.Devices(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range devices {
+			if d.State == state {
+				return d
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no device is %s: %+v", state, devices)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func TestPendingDeviceIsApprovedConnectedRenamedAndForgotten(t *testing.T) {
+	c := testConfig(t)
+	h := startDaemon(t, c)
+	startDevice(t, h.Callhome, "device")
+	pending := h.await(t, control.StatePending)
+	if pending.Name != "" || pending.Identity == "" || pending.Address != "127.0.0.1" {
+		t.Errorf("pending %+v", pending)
+	}
+	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: pending.Identity, Name: "edge-1", User: "nobody"}); !errors.Is(err, control.ErrInvalid) {
+		t.Errorf("approved with an unknown user: %v", err)
+	}
+	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: pending.Identity[:20], Name: "edge-1"}); err != nil {
+		t.Fatal(err)
+	}
+	up := h.await(t, control.StateConnected)
+	if up.Name != "edge-1" || up.Port < 23000 || up.SessionID == 0 || up.LastOutcome == nil || up.LastOutcome.Reason != "accepted" {
+		t.Errorf("connected %+v", up)
+	}
+	if shown, err := h.Device(t.Context(), "EDGE-1"); err != nil || len(shown.Capabilities) == 0 {
+		t.Errorf("shown %+v, %v", shown, err)
+	}
+	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: "edge-1", Name: "edge-2"}); err != nil {
+		t.Fatal(err)
+	}
+	if renamed := h.await(t, control.StateConnected); renamed.Name != "edge-2" || renamed.Port == up.Port {
+		t.Errorf("renamed %+v: the old name's port must not reach the new one", renamed)
+	}
+	if err := h.Forget(t.Context(), "edge-2"); err != nil {
+		t.Fatal(err)
+	}
+	h.await(t, control.StatePending)
+	for what, err := range map[string]error{
+		"forget":     h.Forget(t.Context(), "edge-2"),
+		"disconnect": h.Disconnect(t.Context(), "edge-2"),
+	} {
+		if !errors.Is(err, auth.ErrUnknownDevice) {
+			t.Errorf("%s of a forgotten device: %v", what, err)
+		}
+	}
+}
+
+func TestStateOutlivesTheProcess(t *testing.T) {
+	c := testConfig(t)
+	h := startDaemon(t, c)
+	startDevice(t, h.Callhome, "device")
+	pending := h.await(t, control.StatePending)
+	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: pending.Identity, Name: "edge-1"}); err != nil {
+		t.Fatal(err)
+	}
+	before, keys := h.await(t, control.StateConnected), h.HostKeys
+	h.stop()
+
+	c.Gateway.HostKeys = nil
+	c.Enabled = false
+	h = startDaemon(t, c)
+	after := h.await(t, control.StateAway)
+	if after.Name != "edge-1" || after.Port != before.Port || after.Identity != before.Identity || after.LastSeen.IsZero() {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	if strings.Join(keys, " ") != strings.Join(h.HostKeys, " ") || len(keys) != 2 {
+		t.Errorf("host keys %v, then %v", keys, h.HostKeys)
+	}
+	if s, err := h.Status(t.Context()); err != nil || s.Callhome.Listening || s.Devices.Away != 1 {
+		t.Errorf("status %+v, %v", s, err)
+	}
+}
+
+func TestRunFailsWholeAndSaysWhy(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := uint16(taken.Addr().(*net.TCPAddr).Port)
+	for _, tt := range []struct {
+		name   string
+		change func(*testing.T, *config.Config)
+		want   string
+	}{
+		{"call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Port = port }, "cannot listen for calls on 127.0.0.1"},
+		{"shared port taken", func(_ *testing.T, c *config.Config) { c.Gateway.Port = port }, "the shared endpoint"},
+		{"device port taken", func(_ *testing.T, c *config.Config) {
+			c.Gateway.Devices = []gateway.DeviceConfig{{Name: "edge-1", Port: port}}
+		}, "the endpoint of device edge-1"},
+		{"state in use", func(t *testing.T, c *config.Config) {
+			other := testConfig(t)
+			other.StateDir = c.StateDir
+			startDaemon(t, other)
+		}, "another callhome-gateway is using"},
+		{"broken host key", func(t *testing.T, c *config.Config) {
+			if err := os.MkdirAll(c.StateDir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(c.StateDir, "ssh_host_ed25519_key"), []byte("no key"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "move the file away"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := testConfig(t)
+			tt.change(t, c)
+			err := Run(t.Context(), c, Options{})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDemoReachesADeviceAndLeavesNothing(t *testing.T) {
+	// t.TempDir is too long for the path of a unix socket.
+	dir, err := os.MkdirTemp("", "d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	t.Setenv("TMPDIR", dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	var out demoOutput
+	out.wrote = cancel // the demo writes once, when all is up
+	if err := Demo(ctx, &out, "test", hclog.NewNullLogger()); err != nil {
+		t.Fatal(err)
+	}
+	text := out.text.String()
+	for _, want := range []string{"<hostname>edge-1</hostname>", "ssh -p", "device approve SHA256:", "ncclient"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the text lacks %q:\n%s", want, text)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// demoOutput collects what the demo prints and tells that it has.
+type demoOutput struct {
+	text  bytes.Buffer
+	wrote func()
+}
+
+func (o *demoOutput) Write(p []byte) (int, error) {
+	defer o.wrote()
+	return o.text.Write(p)
+}
