@@ -478,3 +478,9 @@ func TestRejectedCallIsHeldBeforeItIsClosed(t *testing.T) {
 		t.Errorf("closed %s after the outcome", held)
 	}
 }
+
+// exchangeKill asks the device to kill a session, and ignores its answer.
+func exchangeKill(t *testing.T, s *callhome.Session, id uint32) {
+	t.Helper()
+	exchange(t, s, fmt.Sprintf(`<rpc xmlns="%s" message-id="9"><kill-session><session-id>%d</session-id></kill-session></rpc>`, netconf.NamespaceBase, id))
+}

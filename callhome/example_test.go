@@ -1,0 +1,86 @@
+package callhome_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/internal/devicesim"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// An application accepts one device whose key it knows, and learns what the
+// device can do.
+func ExampleServer() {
+	key, _ := devicesim.KeyFromSeed("example", 0)
+	links := make(chan *callhome.Link, 1)
+	server, err := callhome.New(callhome.Options{
+		Entries: []callhome.Entry{{
+			Name: "edge-1",
+			Pins: []auth.Identity{auth.SSHIdentity(key.PublicKey())},
+			User: &auth.User{Name: "fleet", Username: "netconf", Password: "secret"},
+		}},
+		Memory: &memory{},
+		Attach: func(l *callhome.Link) { links <- l },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, listener) }()
+
+	called := exampleDevice(ctx, listener.Addr().String(), key)
+	link := <-links
+	fmt.Println(link.Name(), "is connected over", link.Transport())
+	fmt.Println(link.Control().Hello().Capabilities[0])
+	cancel()
+	<-called
+	fmt.Println(<-served)
+	// Output:
+	// edge-1 is connected over ssh
+	// urn:ietf:params:netconf:base:1.0
+	// <nil>
+}
+
+// The user-select hook chooses the credential by the address of the caller.
+func ExampleUserSelect() {
+	lab := &auth.User{Name: "lab", Username: "admin", Password: "admin"}
+	_, err := callhome.New(callhome.Options{
+		Memory: &memory{},
+		Trust:  auth.TrustApprove,
+		UserSelect: func(_ context.Context, call callhome.CallInfo) (callhome.Selection, error) {
+			switch {
+			case call.Remote.Addr().IsLoopback():
+				return callhome.Selection{User: lab}, nil
+			case !call.Remote.Addr().IsPrivate():
+				return callhome.Selection{Reject: true, Reason: "not from the Internet"}, nil
+			}
+			return callhome.Selection{}, nil // no opinion
+		},
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// exampleDevice calls once; the channel is closed when the call has ended.
+func exampleDevice(ctx context.Context, connect string, key ssh.Signer) <-chan struct{} {
+	ended := make(chan struct{})
+	device, err := devicesim.New(devicesim.Options{
+		Connect: connect, HostKeys: []ssh.Signer{key}, Username: "netconf", Password: "secret", Reconnect: -1,
+	})
+	if err != nil {
+		panic(err)
+	}
+	go func() { defer close(ended); _ = device.Run(ctx) }()
+	return ended
+}
