@@ -246,12 +246,17 @@ func TestApprovedDeviceAttachesAndServesSessions(t *testing.T) {
 	}
 }
 
-func exchange(t *testing.T, s *callhome.Session, rpc string) string {
+func send(t *testing.T, s *callhome.Session, rpc string) {
 	t.Helper()
 	m := &netconf.Message{Head: netconf.Head{Kind: netconf.KindRPC}, Size: int64(len(rpc)), Body: strings.NewReader(rpc)}
 	if err := s.Send(m); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func exchange(t *testing.T, s *callhome.Session, rpc string) string {
+	t.Helper()
+	send(t, s, rpc)
 	reply, err := s.Next()
 	if err != nil {
 		t.Fatal(err)
@@ -477,10 +482,4 @@ func TestRejectedCallIsHeldBeforeItIsClosed(t *testing.T) {
 	if held := receive(t, ended, "end of the call").Sub(o.Time); held < 250*time.Millisecond {
 		t.Errorf("closed %s after the outcome", held)
 	}
-}
-
-// exchangeKill asks the device to kill a session, and ignores its answer.
-func exchangeKill(t *testing.T, s *callhome.Session, id uint32) {
-	t.Helper()
-	exchange(t, s, fmt.Sprintf(`<rpc xmlns="%s" message-id="9"><kill-session><session-id>%d</session-id></kill-session></rpc>`, netconf.NamespaceBase, id))
 }
