@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,6 +23,7 @@ var (
 	markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	heading      = regexp.MustCompile(`(?m)^#+ (.+)$`)
 	notInAnchor  = regexp.MustCompile(`[^a-z0-9 _-]`)
+	testName     = regexp.MustCompile(`\b(Test|Fuzz|Benchmark|Example)[A-Z]\w+`)
 )
 
 func TestConfigurationInTheDocumentsIsValid(t *testing.T) {
@@ -93,6 +95,36 @@ func TestEveryReasonCodeIsExplained(t *testing.T) {
 			t.Errorf("docs/operating.md does not explain %s", reason)
 		}
 	}
+}
+
+func TestTestsNamedInTheDocumentsExist(t *testing.T) {
+	t.Parallel()
+	written := writtenTests(t)
+	for name, text := range documents(t) {
+		for _, test := range testName.FindAllString(text, -1) {
+			if !strings.Contains(written, "\nfunc "+test+"(") {
+				t.Errorf("%s speaks of %s, which does not exist", name, test)
+			}
+		}
+	}
+}
+
+// writtenTests returns all test files in one.
+func writtenTests(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
 }
 
 // reasonCodes returns the constants of type callhome.Reason.
