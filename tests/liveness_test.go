@@ -24,7 +24,7 @@ func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.
 				d.UserEntry("fleet"), d.SessionEntry("edge-1", "fleet", 0), // a port out of gateway.ports
 			}})
 			call := d.CallHome(t, g.CallHome())
-			port := int(g.AwaitConnected(t, "edge-1").Port)
+			port := int(awaitPort(t, g))
 			managers := []*harness.Subsystem{
 				harness.Connect(t, g.Target(port), harness.Base10),
 				harness.Connect(t, g.Target(port), harness.Base11),
@@ -36,12 +36,20 @@ func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.
 			}
 			g.AwaitDevice(t, harness.ReplyTimeout, "edge-1 to be away", away)
 			d.CallHome(t, g.CallHome())
-			if again := int(g.AwaitConnected(t, "edge-1").Port); again != port {
+			if again := int(awaitPort(t, g)); again != port {
 				t.Errorf("the port was %d and is %d", port, again)
 			}
 			answersWithin(t, harness.Connect(t, g.Target(port), harness.Base11).Session, harness.ReplyTimeout)
 		})
 	}
+}
+
+// awaitPort returns the port of edge-1 once it is connected and has one.
+func awaitPort(t *testing.T, g *harness.Gateway) uint16 {
+	t.Helper()
+	return g.AwaitDevice(t, harness.ReplyTimeout, "edge-1 to be connected, on a port", func(d control.Device) bool {
+		return d.Name == "edge-1" && d.State == control.StateConnected && d.Port != 0
+	}).Port
 }
 
 func away(d control.Device) bool { return d.Name == "edge-1" && d.State == control.StateAway }

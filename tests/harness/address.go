@@ -2,8 +2,8 @@ package harness
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"testing"
 )
@@ -12,6 +12,10 @@ var addresses struct {
 	sync.Mutex
 	next int // guarded by the mutex
 }
+
+// network is where this process begins, so that two that run at the same time
+// hardly meet.
+var network = rand.IntN(1 << 14)
 
 // Address returns a loopback address that nothing else uses, so that every
 // gateway and every device of every test has all ports to itself.
@@ -22,8 +26,8 @@ func Address(t testing.TB) string {
 	for range 1 << 12 {
 		n := addresses.next
 		addresses.next++
-		// another test process starts at another network
-		addr := fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, n/250%250, 1+n%250)
+		at := network + n/250
+		addr := fmt.Sprintf("127.%d.%d.%d", 64+at>>8&0x3f, at&0xff, 1+n%250)
 		if isFree(addr) {
 			return addr
 		}

@@ -26,8 +26,10 @@ const (
 	CallHomePort = "4334"
 	SharedPort   = "2830"
 
-	managerName     = "noc"
-	managerPassword = "only-for-tests"
+	managerName = "noc"
+
+	// Password is that of every device and manager: no log may hold it.
+	Password = "only-for-tests"
 )
 
 func (c Config) render(t testing.TB, address, stateDir string, managerKey Key) string {
@@ -37,7 +39,7 @@ func (c Config) render(t testing.TB, address, stateDir string, managerKey Key) s
 	block(&b, "callhome", append([]string{"enabled = true", fmt.Sprintf("address = %q", address), "port = " + CallHomePort}, c.Callhome...))
 	block(&b, "gateway", append([]string{fmt.Sprintf("address = %q", address), "port = " + SharedPort, `ports = "20100-20199"`}, c.Gateway...))
 	block(&b, fmt.Sprintf("manager %q", managerName), []string{
-		fmt.Sprintf("password_hash = %q", PasswordHash(t, managerPassword)),
+		fmt.Sprintf("password_hash = %q", PasswordHash(t, Password)),
 		fmt.Sprintf("authorized_keys = [%q]", managerKey.AuthorizedKey()),
 		`devices = ["*"]`,
 	})

@@ -64,6 +64,8 @@ func PrepareGateway(t testing.TB, c Config) *Gateway {
 func (g *Gateway) Start(t testing.TB) {
 	t.Helper()
 	g.Process = Start(t, "callhome-gateway", exec.Command(GatewayBinary(t), "serve", "--config", g.ConfigPath))
+	output := g.Output
+	t.Cleanup(func() { checkOutput(t, output) })
 	Eventually(t, StartTimeout, "the gateway to listen", func() bool {
 		if !g.Running() {
 			t.Fatalf("the gateway ended with status %d:\n%s", g.ExitCode(), g.Output)
@@ -71,6 +73,16 @@ func (g *Gateway) Start(t testing.TB) {
 		status, err := g.control.Status(t.Context())
 		return err == nil && status.Callhome.Listening && status.Gateway.Listening
 	})
+}
+
+// checkOutput looks for what no gateway may ever write.
+func checkOutput(t testing.TB, o *Output) {
+	t.Helper()
+	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:", Password} {
+		for _, line := range o.Lines(bad) {
+			t.Errorf("the gateway wrote %q", line)
+		}
+	}
 }
 
 // Stop ends the gateway as an operator does, and fails the test when it does
@@ -93,7 +105,7 @@ func (g *Gateway) CallHome() string { return net.JoinHostPort(g.Address, CallHom
 
 // Target is an endpoint of one device, for a password login.
 func (g *Gateway) Target(port int) Target {
-	return Target{Address: net.JoinHostPort(g.Address, strconv.Itoa(port)), Username: managerName, Password: managerPassword}
+	return Target{Address: net.JoinHostPort(g.Address, strconv.Itoa(port)), Username: managerName, Password: Password}
 }
 
 // KeyTarget is an endpoint of one device, for a login with a key.
@@ -105,7 +117,7 @@ func (g *Gateway) KeyTarget(port int) Target {
 
 // SharedTarget is the shared endpoint, for one device.
 func (g *Gateway) SharedTarget(device string) Target {
-	return Target{Address: net.JoinHostPort(g.Address, SharedPort), Username: managerName + "@" + device, Password: managerPassword}
+	return Target{Address: net.JoinHostPort(g.Address, SharedPort), Username: managerName + "@" + device, Password: Password}
 }
 
 // Status asks the gateway for its status.

@@ -38,8 +38,7 @@ type Libnetconf struct {
 }
 
 const (
-	libnetconfUser     = "admin"
-	libnetconfPassword = "only-for-tests"
+	libnetconfUser = "admin"
 )
 
 // NewLibnetconf makes the device. It starts when it is to call home.
@@ -47,7 +46,7 @@ func NewLibnetconf(t testing.TB, o LibnetconfOptions) *Libnetconf {
 	t.Helper()
 	Need(t, "libnetconf2")
 	d := &Libnetconf{options: o, Device: Device{
-		Kind: "libnetconf2", Username: libnetconfUser, Password: libnetconfPassword, Target: "running",
+		Kind: "libnetconf2", Username: libnetconfUser, Password: Password, Target: "running",
 		Output: &Output{},
 		edit: func(value string) string {
 			return `<system xmlns="urn:callhome-gateway:test-device"><location>` + value + `</location></system>`

@@ -39,7 +39,7 @@ func NewNetconfd(t testing.TB, o NetconfdOptions) *Netconfd {
 	Need(t, "root", "netconfd", "sshd")
 	ensureLabUser(t)
 	d := &Netconfd{Device: Device{
-		Kind: "netconfd", Username: labUser, Password: labPassword, Target: "running",
+		Kind: "netconfd", Username: labUser, Password: Password, Target: "running",
 		edit: func(value string) string {
 			return `<system xmlns="urn:ietf:params:xml:ns:yang:ietf-system"><location>` + value + `</location></system>`
 		},

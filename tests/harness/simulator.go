@@ -20,8 +20,7 @@ type Simulator struct {
 }
 
 const (
-	simulatorUser     = "sim"
-	simulatorPassword = "only-for-tests"
+	simulatorUser = "sim"
 )
 
 // NewSimulator starts a device with this host key that calls the gateway,
@@ -31,7 +30,7 @@ func NewSimulator(t testing.TB, key Key, o devicesim.Options) *Simulator {
 	s := &Simulator{Auth: &Output{}}
 	o.HostKeys = []ssh.Signer{key.Signer}
 	if o.Username == "" {
-		o.Username, o.Password = simulatorUser, simulatorPassword
+		o.Username, o.Password = simulatorUser, Password
 	}
 	watch := o.OnAuth
 	o.OnAuth = func(user, method string) {
@@ -60,4 +59,4 @@ func NewSimulator(t testing.TB, key Key, o devicesim.Options) *Simulator {
 func (s *Simulator) Stop() { s.stop() }
 
 // SimulatorUser is the user entry of this name that logs in to simulators.
-func SimulatorUser(name string) string { return UserEntry(name, simulatorUser, simulatorPassword) }
+func SimulatorUser(name string) string { return UserEntry(name, simulatorUser, Password) }

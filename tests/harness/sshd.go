@@ -16,9 +16,8 @@ import (
 // labUser is the system user that the gateway logs in as on sshd: sshd knows
 // no others than those of the system.
 const (
-	labUser     = "chgw-lab"
-	labPassword = "only-for-tests"
-	sshdPort    = "10830"
+	labUser  = "chgw-lab"
+	sshdPort = "10830"
 )
 
 // NewProcessPerSession starts OpenSSH's sshd with a netconf subsystem that is
@@ -38,7 +37,7 @@ func NewProcessPerSession(t testing.TB) *Device {
 	address, key := net.JoinHostPort(Address(t), sshdPort), NewKey(t)
 	sshd := startSSHD(t, dir, address, key, copied, NetconfdOptions{})
 	return &Device{
-		Kind: "sshd", HostKey: key, Username: labUser, Password: labPassword, Target: "running",
+		Kind: "sshd", HostKey: key, Username: labUser, Password: Password, Target: "running",
 		Output: sshd.Output, Alive: sshd.Running,
 		call: func(t testing.TB, gateway string) Call { return &SplicedCall{NewSplice(t, "", gateway, address)} },
 	}
@@ -96,7 +95,7 @@ func ensureLabUser(t testing.TB) {
 		}
 		run(t, exec.Command("useradd", "--create-home", "--shell", "/bin/bash", labUser))
 		cmd := exec.Command("chpasswd")
-		cmd.Stdin = strings.NewReader(labUser + ":" + labPassword + "\n")
+		cmd.Stdin = strings.NewReader(labUser + ":" + Password + "\n")
 		run(t, cmd)
 	})
 }
