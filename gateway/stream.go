@@ -13,29 +13,26 @@ import (
 // such a manager would stall all others.
 type stream struct {
 	io.ReadWriteCloser
-	limit time.Duration
 	// inMessage tells whether what is read next belongs to a message that has
 	// begun; between messages a manager may be silent for as long as it likes.
 	inMessage func() bool
 
-	readLate, writeLate *time.Timer
-	writing             chan struct{} // holds a token while a write is in progress
-	in, out             atomic.Uint64
+	reads, writes stallWatch
+	writing       chan struct{} // holds a token while a write is in progress
+	in, out       atomic.Uint64
 }
 
 func newStream(rwc io.ReadWriteCloser, limit time.Duration, stalled func(reason string)) *stream {
-	s := &stream{ReadWriteCloser: rwc, limit: limit, writing: make(chan struct{}, 1)}
-	s.readLate = time.AfterFunc(limit, func() { stalled("the manager stopped in the middle of a message") })
-	s.readLate.Stop()
-	s.writeLate = time.AfterFunc(limit, func() { stalled("the manager reads nothing") })
-	s.writeLate.Stop()
+	s := &stream{ReadWriteCloser: rwc, writing: make(chan struct{}, 1)}
+	s.reads = stallWatch{limit: limit, stalled: func() { stalled("the manager stopped in the middle of a message") }}
+	s.writes = stallWatch{limit: limit, stalled: func() { stalled("the manager reads nothing") }}
 	return s
 }
 
 func (s *stream) Read(p []byte) (int, error) {
 	if s.inMessage != nil && s.inMessage() {
-		s.readLate.Reset(s.limit)
-		defer s.readLate.Stop()
+		s.reads.begin()
+		defer s.reads.end()
 	}
 	n, err := s.ReadWriteCloser.Read(p)
 	s.in.Add(uint64(n))
@@ -46,9 +43,9 @@ func (s *stream) Read(p []byte) (int, error) {
 // take is for all of it.
 func (s *stream) Write(p []byte) (int, error) {
 	s.writing <- struct{}{}
-	s.writeLate.Reset(s.limit)
+	s.writes.begin()
 	n, err := s.ReadWriteCloser.Write(p)
-	s.writeLate.Stop()
+	s.writes.end()
 	<-s.writing
 	s.out.Add(uint64(n))
 	return n, err
