@@ -42,9 +42,9 @@ func (m *Manager) hasKey(key ssh.PublicKey) bool {
 	return false
 }
 
-// maxCost bounds the time that one login may take: it doubles with each step,
+// MaxHashCost is the highest cost of a bcrypt hash. It bounds the time that one login may take: it doubles with each step,
 // and 15 is two seconds already.
-const maxCost = 15
+const MaxHashCost = 15
 
 // check returns what is wrong with the manager itself.
 func (m *Manager) check() error {
@@ -57,8 +57,8 @@ func (m *Manager) check() error {
 	switch cost, err := bcrypt.Cost([]byte(m.PasswordHash)); {
 	case err != nil:
 		return fmt.Errorf("manager %q: the password hash is no bcrypt hash; make one with hash-password", m.Name)
-	case cost > maxCost:
-		return fmt.Errorf("manager %q: the password hash has cost %d, and %d is the most", m.Name, cost, maxCost)
+	case cost > MaxHashCost:
+		return fmt.Errorf("manager %q: the password hash has cost %d, and %d is the most", m.Name, cost, MaxHashCost)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *
 	case auth.TrustPinned:
 		return b, nil, reject(RejectedUntrusted, "the key %s is not pinned on any session entry, and trust is \"pinned\"", b.identity)
 	case auth.TrustApprove:
-		return b, nil, reject(RejectedPending, "the key %s is not known: compare it with the device's own and approve it", b.identity)
+		return b, nil, reject(RejectedPending, "the key %s is not known: compare it with the device's own, then approve it with \"callhome-gateway device approve %s --name NAME\"", b.identity, b.identity)
 	}
 	b.firstUse = true
 	if b.name == "" {
@@ -116,9 +116,17 @@ func (s *Server) credential(b *binding, users []*auth.User) (*auth.User, *reject
 	}
 	user := s.firstNotFailed(b.identity, users)
 	if user == nil {
-		return nil, reject(RejectedNoUser, "%s has refused every user entry for it (%s): correct the credentials, and wait until the failure expires", b.name, userNames(users))
+		return nil, reject(RejectedNoUser, "%s has refused every user entry for it (%s): correct the credentials; %s", b.name, userNames(users), s.nextTry())
 	}
 	return user, nil
+}
+
+// nextTry says when a refused user entry is tried again.
+func (s *Server) nextTry() string {
+	if s.opts.FailureTTL < 0 {
+		return "a restart of the gateway lets them be tried again (failure_ttl is 0)"
+	}
+	return fmt.Sprintf("each is tried again %s after it was refused (failure_ttl), or after a restart of the gateway", s.opts.FailureTTL)
 }
 
 // changedKey tells a device that is known by its entry's address and shows a

@@ -46,7 +46,7 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, links *sync.WaitGroup
 	_ = c.conn.end()
 }
 
-var errShutdown = errors.New("the gateway stops accepting calls")
+var errShutdown = errors.New("the gateway is stopping")
 
 func infoOf(conn net.Conn) CallInfo {
 	return CallInfo{Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
@@ -295,9 +295,13 @@ func (s *Server) logOutcome(o Outcome) {
 		return
 	}
 	args = append(args, "detail", o.Detail)
-	if o.Reason == RejectedKey {
+	switch o.Reason {
+	case RejectedKey:
 		s.log.Error("a device shows another key", args...)
-		return
+	case RejectedPending:
+		// It calls every few seconds until somebody decides.
+		s.log.Info("a device waits for approval", args...)
+	default:
+		s.log.Warn("a call was not accepted", args...)
 	}
-	s.log.Warn("call ended", args...)
 }

@@ -29,6 +29,9 @@ func (l *Link) untilDue() time.Duration {
 	if due <= 0 {
 		due = l.liveness.interval
 	}
+	if l.liveness.idleRPC > 0 {
+		due = min(due, l.liveness.idleRPC)
+	}
 	return due
 }
 

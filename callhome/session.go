@@ -149,16 +149,16 @@ func refuseAll(requests <-chan *ssh.Request) {
 }
 
 // Hello returns the device's hello on this session, its session-id included.
-func (s *Session) Hello() *netconf.Hello { return s.hello }
+func (s *Session) Hello() *Hello { return s.hello }
 
 // Framing returns how messages are delimited on the session: chunked when both
 // sides have base:1.1.
-func (s *Session) Framing() netconf.Framing { return s.framing }
+func (s *Session) Framing() Framing { return s.framing }
 
 // Send writes one whole message; its Body is read to the end. After an error
 // part of it may have been written, so the session is closed: a device never
 // gets half an RPC and then another.
-func (s *Session) Send(m *netconf.Message) error {
+func (s *Session) Send(m *Message) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
 	s.touch()
@@ -184,7 +184,7 @@ func (s *Session) sendDocument(doc []byte) error {
 // Next returns the next message from the device, as netconf.Reader.Next does:
 // its Body is valid until the next call and streams. It returns io.EOF when
 // the device has ended the session.
-func (s *Session) Next() (*netconf.Message, error) {
+func (s *Session) Next() (*Message, error) {
 	m, err := s.conn.Next()
 	if err != nil {
 		return nil, err

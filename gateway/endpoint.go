@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"syscall"
 	"time"
+
+	"callhome-gateway/callhome"
 )
 
 // endpoint is one port on which managers log in: a device's own, or the shared
@@ -27,26 +28,13 @@ type endpoint struct {
 
 // listen opens an endpoint that does not serve yet.
 func (g *Gateway) listen(port uint16, device string) (*endpoint, error) {
-	listener, err := net.Listen("tcp", netip.AddrPortFrom(g.opts.Address, port).String())
+	listener, err := callhome.Listen(g.opts.Address, port)
 	if err != nil {
-		return nil, explainListen(err)
+		return nil, err
 	}
 	e := &endpoint{g: g, device: device, port: port, listener: listener}
 	e.ctx, e.cancel = context.WithCancel(g.ctx)
 	return e, nil
-}
-
-// explainListen says what to do about it.
-func explainListen(err error) error {
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%w: stop the program that has it, or choose another port", err)
-	case errors.Is(err, syscall.EACCES):
-		return fmt.Errorf("%w: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE); or choose another port", err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("%w: this machine does not have the address", err)
-	}
-	return err
 }
 
 // start serves the endpoint, once.

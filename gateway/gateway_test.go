@@ -41,7 +41,7 @@ func TestManyManagersOnOneDevice(t *testing.T) {
 		t.Errorf("then the second manager got %q", got)
 	}
 	h.stop()
-	if got := h.log.String(); !strings.Contains(got, "session-id=2") || !strings.Contains(got, "messages-in=2") ||
+	if got := h.log.String(); !strings.Contains(got, "session_id=2") || !strings.Contains(got, "messages_in=2") ||
 		strings.Count(got, "a manager session starts") != strings.Count(got, "a manager session ends") {
 		t.Errorf("the log lacks something:\n%s", got)
 	}

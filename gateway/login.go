@@ -94,11 +94,11 @@ func (l *login) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Ma
 func (l *login) report(err error) {
 	if l.reason == nil {
 		l.e.g.opts.Log.Debug("a manager's connection ended before a login",
-			"source", l.source, "port", l.e.port, "error", quote(err.Error()))
+			"source", l.source, "port", l.e.port, "error", cut(err.Error()))
 		return
 	}
 	l.e.g.opts.Log.Warn("a manager's login was refused",
-		"user", quote(l.user), "device", l.e.device, "source", l.source, "reason", l.reason)
+		"user", cut(l.user), "port", l.e.port, "source", l.source, "reason", l.reason)
 }
 
 // sourceOf returns the address and port that a connection comes from.

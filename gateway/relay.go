@@ -294,7 +294,7 @@ func (r *relay) pass(m *netconf.Message) *ending {
 // little before the link does, and look as if the device had closed them.
 func (r *relay) lost(err error) *ending {
 	if err == io.EOF && r.leaving.Load() {
-		return endedByDevice
+		return endedByManager
 	}
 	select {
 	case <-r.link.Done():

@@ -278,7 +278,7 @@ func TestHalfCloseIsCarriedOver(t *testing.T) {
 	if got := read(t, r.manager); got != reply(1, "<data/>") {
 		t.Errorf("the manager got %q", got)
 	}
-	if e := r.end(); e != endedByDevice {
+	if e := r.end(); e != endedByManager {
 		t.Errorf("ended with %q", e.reason)
 	}
 }

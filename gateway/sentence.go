@@ -3,23 +3,22 @@ package gateway
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
 	"callhome-gateway/callhome"
 )
 
-// maxQuoted bounds what is shown of a text that came from outside.
-const maxQuoted = 128
+// maxShown bounds what is shown of a text that came from outside, in bytes.
+const maxShown = 128
 
-// quote makes a text from outside fit to be a value in the log: on one line,
-// escaped, cut.
-func quote(s string) string {
-	if len(s) > maxQuoted {
-		s = s[:maxQuoted] + "..."
+// cut bounds a text from outside that is to be a value in the log; hclog
+// escapes values.
+func cut(s string) string {
+	if len(s) > maxShown {
+		s = s[:maxShown] + "..."
 	}
-	return strings.Trim(strconv.QuoteToASCII(s), `"`)
+	return s
 }
 
 // say writes a sentence for the person who is there, if one is. The carriage
@@ -75,7 +74,18 @@ func (c *managerConn) noShell() string {
 		of = "device " + c.grant.device
 	}
 	return fmt.Sprintf("this port speaks NETCONF on behalf of %s and has no shell, no commands and no files: "+
-		`ask for the subsystem "netconf" (ssh -s -p %d USER@HOST netconf)`, of, c.e.port)
+		`ask for the subsystem "netconf" (ssh -s -p %d -l %s HOST netconf)`, of, c.e.port, c.login())
+}
+
+// login is what the manager logs in as on this port.
+func (c *managerConn) login() string {
+	switch {
+	case c.e.device != "":
+		return c.grant.manager
+	case c.grant.device != "":
+		return c.grant.manager + "@" + c.grant.device
+	}
+	return c.grant.manager + "@DEVICE"
 }
 
 // noDevice says how to name a device on the shared port.

@@ -17,7 +17,7 @@ import (
 const (
 	// DefaultStateDir is where the state is kept unless state_dir says otherwise.
 	DefaultStateDir = "/var/lib/callhome-gateway"
-	// DefaultPort is the IANA port of NETCONF Call Home over SSH (RFC 8071 section 7.2).
+	// DefaultPort is the IANA port of NETCONF Call Home over SSH (RFC 8071 section 6).
 	DefaultPort = 4334
 )
 

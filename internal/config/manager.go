@@ -12,13 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	// weakCost is what a stolen hash can be guessed from with little effort.
-	weakCost = 10
-	// maxCost takes 4 s of CPU per login on a common machine: more would let
-	// logins alone use the machine up.
-	maxCost = 16
-)
+// weakCost is what a stolen hash can be guessed from with little effort.
+const weakCost = 10
 
 func (d *decoder) managers(c *Config, blocks []managerBlock) {
 	names := newLabels("manager")
@@ -48,8 +43,8 @@ func (d *decoder) passwordHash(a *hcl.Attribute) string {
 	switch {
 	case err != nil || !bcryptPattern.MatchString(hash):
 		d.problems.fail(s.at, "make one with callhome-gateway hash-password", "this is not a bcrypt hash")
-	case cost > maxCost:
-		d.problems.fail(s.at, "make one of cost 12 with callhome-gateway hash-password", "the bcrypt cost of %d is too high: a login would take many seconds of CPU (the most is %d)", cost, maxCost)
+	case cost > auth.MaxHashCost:
+		d.problems.fail(s.at, "make one of cost 12 with callhome-gateway hash-password", "the bcrypt cost of %d is too high: a login would take many seconds of CPU (the most is %d)", cost, auth.MaxHashCost)
 	case cost < weakCost:
 		d.problems.warn(s.at, "make one of cost 12 with callhome-gateway hash-password", "a bcrypt cost of %d is quick to guess", cost)
 	}

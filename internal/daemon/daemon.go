@@ -9,7 +9,6 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -179,10 +178,9 @@ func (d *daemon) listenForCalls() error {
 	if !d.config.Enabled || c.Port == 0 {
 		return nil
 	}
-	address := net.JoinHostPort(c.Address.String(), strconv.Itoa(int(c.Port)))
-	ln, err := net.Listen("tcp", address)
+	ln, err := callhome.Listen(c.Address, c.Port)
 	if err != nil {
-		return fmt.Errorf("cannot listen for calls on %s (callhome address and port): %w", address, err)
+		return fmt.Errorf("cannot listen for calls (callhome address and port): %w", err)
 	}
 	d.calls = ln
 	return nil

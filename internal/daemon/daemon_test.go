@@ -202,7 +202,7 @@ func TestRunFailsWholeAndSaysWhy(t *testing.T) {
 		change func(*testing.T, *config.Config)
 		want   string
 	}{
-		{"call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Port = port }, "cannot listen for calls on 127.0.0.1"},
+		{"call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Port = port }, "cannot listen for calls (callhome address and port)"},
 		{"shared port taken", func(_ *testing.T, c *config.Config) { c.Gateway.Port = port }, "the shared endpoint"},
 		{"device port taken", func(_ *testing.T, c *config.Config) {
 			c.Gateway.Devices = []gateway.DeviceConfig{{Name: "edge-1", Port: port}}
