@@ -3,9 +3,10 @@ package netconf
 import "sync"
 
 const (
-	// pieceSize is the most that is read or written at once. An SSH packet
-	// carries 32 KiB, so a piece with its framing fits into one.
-	pieceSize = 32 << 10
+	// pieceSize is the most that is read or written at once: what several SSH
+	// packets carry, because x/crypto answers every read of a channel whose
+	// peer is ahead with a window adjustment, a packet of its own.
+	pieceSize = 128 << 10
 	// headSize is how far Next looks for the root element's start tag.
 	headSize = 4 << 10
 	// idleSize is what a Reader keeps while it waits for a message: there is

@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// Reader reads messages from a byte stream. It uses at most 38 KiB however
+// Reader reads messages from a byte stream. It uses at most 134 KiB however
 // large a message is, and 2 KiB while it waits for one. A Reader is used by
 // one goroutine at a time, the bodies of its messages included; it may be used
 // at the same time as a Writer on the same connection.
