@@ -84,7 +84,8 @@ func (c *callConn) end() error {
 // note keeps the first error that the network gave, unless we closed.
 func (c *callConn) note(err error) error {
 	if err != nil && !c.closed.Load() {
-		c.failure.CompareAndSwap(nil, &err)
+		first := err // err itself would be allocated at every read and write
+		c.failure.CompareAndSwap(nil, &first)
 	}
 	return err
 }
