@@ -30,8 +30,7 @@ type call struct {
 // of it is added to links until it has ended.
 func (s *Server) handle(ctx context.Context, raw net.Conn, links *sync.WaitGroup) {
 	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw), at: time.Now(), links: links}
-	defer s.calls.Add(-1)
-	link, r := c.accept(ctx, s.calls.Add(1))
+	link, r := c.enter(ctx)
 	if link == nil && ctx.Err() != nil {
 		_ = c.conn.end() // the gateway itself ended the call
 		return
@@ -60,12 +59,19 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// accept is the accept procedure. It returns the link, or why there is none.
-func (c *call) accept(ctx context.Context, inProgress int64) (*Link, *rejection) {
-	s := c.server
-	if inProgress > int64(s.opts.MaxCalls) {
-		return nil, reject(RejectedLimit, "%d calls are in progress already (max_calls)", s.opts.MaxCalls)
+// enter counts the call while it is in progress.
+func (c *call) enter(ctx context.Context) (*Link, *rejection) {
+	calls, source := c.server.calls, network(c.info.Remote.Addr())
+	if !calls.enter(source) {
+		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", source)
 	}
+	defer calls.leave(source)
+	return c.accept(ctx)
+}
+
+// accept is the accept procedure. It returns the link, or why there is none.
+func (c *call) accept(ctx context.Context) (*Link, *rejection) {
+	s := c.server
 	if r := c.preamble(ctx); r != nil {
 		return nil, r
 	}
@@ -73,7 +79,7 @@ func (c *call) accept(ctx context.Context, inProgress int64) (*Link, *rejection)
 	if c.plan, r = s.plan(ctx, c.info); r != nil {
 		return nil, r
 	}
-	leave, err := s.gate.enter(ctx, c.info.Remote.Addr(), c.at)
+	leave, err := s.gate.enter(ctx, network(c.info.Remote.Addr()), c.at)
 	if err != nil {
 		return nil, reject(RejectedLimit, "%v: the call waited %s for its key exchange (max_handshakes, max_handshakes_per_source)",
 			err, time.Since(c.at).Round(time.Second))
@@ -107,10 +113,6 @@ func (c *call) failed(l *login, err error) *rejection {
 	s, now := c.server, time.Now()
 	r, refused := l.outcome(err)
 	if l.binding == nil {
-		if c.plan.entry != nil && errors.As(err, new(*ssh.AlgorithmNegotiationError)) {
-			// It may have none of the key types that are left to ask for.
-			s.hunts.restart(c.plan.entry.Name)
-		}
 		return r
 	}
 	s.sources.saw(c.info.Remote.Addr(), l.binding.identity, now)
@@ -177,8 +179,12 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	if _, r := s.bind(c.plan, link.identity); r != nil {
 		return r
 	}
+	if c.plan.entry == c.binding.entry && c.plan.entry != nil {
+		s.hunts.hit(c.plan.entry.Name, link.identity.Type)
+	}
 	s.hellos.share(link.Control())
 	s.sources.saw(c.info.Remote.Addr(), link.identity, time.Now())
+	link.attached = true
 	s.opts.Attach(link)
 	return nil
 }
@@ -188,11 +194,11 @@ func (c *call) linkEnded(link *Link) {
 	defer c.links.Done()
 	s := c.server
 	s.hellos.release(link.Control())
-	if link.epoch == 0 {
-		return // it never held its device; handle closes the call
+	s.links.release(link)
+	if !link.attached {
+		return // handle closes the call
 	}
 	_ = c.conn.end()
-	s.links.release(link)
 	s.opts.Detach(link)
 	s.log.Info("device is away", "device", link.name, "reason", link.Err().Error(),
 		"connected_for", time.Since(link.since).Round(time.Second))
@@ -209,6 +215,7 @@ func (c *call) newLink(conn ssh.Conn) *Link {
 		call:            c.conn,
 		ssh:             conn,
 		controlRequests: make(chan (<-chan *ssh.Request), 1),
+		opening:         make(chan struct{}, maxOpening),
 		ending:          make(chan struct{}),
 		done:            make(chan struct{}),
 		liveness: liveness{
@@ -221,7 +228,9 @@ func (c *call) newLink(conn ssh.Conn) *Link {
 	if b.entry != nil {
 		l.hello = b.entry.Hello
 	}
-	l.watchTCP()
+	if _, err := c.conn.tcpState(); err != nil {
+		l.liveness.byReply = true // there is nothing else to go by
+	}
 	return l
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,6 +16,7 @@ import (
 // close late: libnetconf2 redials at once when its call is closed at once.
 type callConn struct {
 	net.Conn
+	opened time.Time
 
 	// replay is what was read ahead; only the reader touches it.
 	replay []byte
@@ -22,15 +24,23 @@ type callConn struct {
 	// sending of it is swallowed; only the first writer touches it.
 	greeted []byte
 
-	closed   atomic.Bool
-	lastRead atomic.Int64 // unix nanoseconds of the last byte from the device
+	// lastRead is when the last byte came from the device, as the time since
+	// opened: the monotonic clock does not jump.
+	lastRead atomic.Int64
 	failure  atomic.Pointer[error]
+	closed   atomic.Bool
+	// deadlines is held while a deadline is set, and while closed becomes
+	// true: a deadline of ours must not undo the one that Close sets.
+	deadlines sync.Mutex
 }
 
 func newCallConn(raw net.Conn) *callConn {
-	c := &callConn{Conn: raw}
-	c.lastRead.Store(time.Now().UnixNano())
-	return c
+	return &callConn{Conn: raw, opened: time.Now()}
+}
+
+// silence returns how long nothing has come from the device.
+func (c *callConn) silence() time.Duration {
+	return time.Since(c.opened) - time.Duration(c.lastRead.Load())
 }
 
 func (c *callConn) Read(p []byte) (int, error) {
@@ -46,7 +56,7 @@ func (c *callConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.lastRead.Store(time.Now().UnixNano())
+		c.lastRead.Store(int64(time.Since(c.opened)))
 	}
 	return n, c.note(err)
 }
@@ -69,10 +79,34 @@ func (c *callConn) Write(p []byte) (int, error) {
 // Close makes reads and writes fail without closing the connection, so that
 // whoever handles the call decides when the device sees the end.
 func (c *callConn) Close() error {
+	c.deadlines.Lock()
+	defer c.deadlines.Unlock()
 	if c.closed.Swap(true) {
 		return net.ErrClosed
 	}
 	return c.Conn.SetDeadline(time.Unix(1, 0))
+}
+
+// SetDeadline, like its siblings, does nothing after Close.
+func (c *callConn) SetDeadline(t time.Time) error { return c.setDeadline(c.Conn.SetDeadline, t) }
+
+// SetReadDeadline is SetDeadline for reads.
+func (c *callConn) SetReadDeadline(t time.Time) error {
+	return c.setDeadline(c.Conn.SetReadDeadline, t)
+}
+
+// SetWriteDeadline is SetDeadline for writes.
+func (c *callConn) SetWriteDeadline(t time.Time) error {
+	return c.setDeadline(c.Conn.SetWriteDeadline, t)
+}
+
+func (c *callConn) setDeadline(set func(time.Time) error, t time.Time) error {
+	c.deadlines.Lock()
+	defer c.deadlines.Unlock()
+	if c.closed.Load() {
+		return net.ErrClosed
+	}
+	return set(t)
 }
 
 // end closes the connection itself.

@@ -22,7 +22,7 @@ type gate struct {
 	perSource int
 
 	mu      sync.Mutex // guards sources
-	sources map[netip.Addr]*sourceSlots
+	sources map[netip.Prefix]*sourceSlots
 }
 
 // sourceSlots are the slots of one source. It is in the map while used > 0,
@@ -36,7 +36,7 @@ func newGate(total, perSource int) *gate {
 	return &gate{
 		slots:     make(chan struct{}, total),
 		perSource: perSource,
-		sources:   make(map[netip.Addr]*sourceSlots),
+		sources:   make(map[netip.Prefix]*sourceSlots),
 	}
 }
 
@@ -44,7 +44,7 @@ func newGate(total, perSource int) *gate {
 // for a second at least. The source's own slots come first: the calls of one
 // busy source wait among themselves, not in front of everybody else's. The
 // returned function gives the slot back; calling it again does nothing.
-func (g *gate) enter(ctx context.Context, source netip.Addr, called time.Time) (leave func(), err error) {
+func (g *gate) enter(ctx context.Context, source netip.Prefix, called time.Time) (leave func(), err error) {
 	wait := max(time.Until(called.Add(maxQueued)), time.Second)
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, errQueuedTooLong)
 	defer cancel()
@@ -74,7 +74,7 @@ func acquire(ctx context.Context, slots chan struct{}) error {
 	}
 }
 
-func (g *gate) join(source netip.Addr) *sourceSlots {
+func (g *gate) join(source netip.Prefix) *sourceSlots {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	own := g.sources[source]
@@ -86,7 +86,7 @@ func (g *gate) join(source netip.Addr) *sourceSlots {
 	return own
 }
 
-func (g *gate) part(source netip.Addr) {
+func (g *gate) part(source netip.Prefix) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if own := g.sources[source]; own != nil {

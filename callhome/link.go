@@ -26,6 +26,7 @@ type Link struct {
 	remote   netip.AddrPort
 	since    time.Time
 	epoch    uint64 // set when the link is claimed, before anybody else sees it
+	attached bool   // Attach was told; set and read while or after it is set up
 	hello    HelloOptions
 	liveness liveness
 
@@ -42,6 +43,10 @@ type Link struct {
 	// pinging is set while the answer to a global request is awaited, poking
 	// while one without an answer is written.
 	pinging, poking atomic.Bool
+
+	// opening holds a token for each session that is being opened: a busy
+	// device must not collect the attempts of managers that try again and again.
+	opening chan struct{}
 
 	ending chan struct{} // closed when the link begins to end
 	done   chan struct{} // closed when all its goroutines have ended
@@ -80,7 +85,7 @@ func (l *Link) Control() *Session { return l.control.Load() }
 
 // Busy reports that the device acknowledges but does not answer: it is at work
 // on a long RPC, as libnetconf2 is for as long as one lasts.
-func (l *Link) Busy() bool { return l.pinging.Load() && time.Since(l.lastRead()) > busyAfter }
+func (l *Link) Busy() bool { return l.pinging.Load() && l.call.silence() > busyAfter }
 
 // Done is closed when the link has ended and all its goroutines with it.
 func (l *Link) Done() <-chan struct{} { return l.done }
@@ -131,8 +136,6 @@ func (l *Link) spawnLocked(f func()) bool {
 	l.wg.Go(f)
 	return true
 }
-
-func (l *Link) lastRead() time.Time { return time.Unix(0, l.call.lastRead.Load()) }
 
 // serve answers what the device asks for on the connection, keeps it alive,
 // and returns when the link has ended. One goroutine does all of it, since
@@ -185,8 +188,6 @@ func (l *Link) watchControl() {
 func (l *Link) networkError(err error) error {
 	failure := l.call.failed()
 	switch {
-	case isUserTimeout(failure):
-		return errors.New("the network went silent: what was sent was not acknowledged in time")
 	case failure != nil:
 		return describeNetwork(failure)
 	case err == nil:
@@ -235,7 +236,13 @@ func (l *Link) Open(ctx context.Context) (*Session, error) {
 		err     error
 	}
 	opened := make(chan result)
+	select {
+	case l.opening <- struct{}{}:
+	case <-ctx.Done():
+		return nil, l.openTimedOut(ctx)
+	}
 	ok := l.spawn(func() {
+		defer func() { <-l.opening }()
 		session, err := l.openSession(ctx, (*Session).refuseRequests)
 		select {
 		case opened <- result{session, err}:
@@ -246,6 +253,7 @@ func (l *Link) Open(ctx context.Context) (*Session, error) {
 		}
 	})
 	if !ok {
+		<-l.opening
 		return nil, ErrLinkEnded
 	}
 	select {

@@ -22,12 +22,16 @@ type liveness struct {
 	byReply   bool          // what TCP acknowledges says nothing about the device
 }
 
-// untilDue returns when the link must look at itself next. After a global
-// request that was not answered yet that is after another interval.
+// untilDue returns when the link must look at itself next: when a global
+// request is due, or the device is dead. After a request that was not answered
+// the next one follows after another interval.
 func (l *Link) untilDue() time.Duration {
-	due := l.liveness.interval - time.Since(l.lastRead())
+	due := l.liveness.interval - l.call.silence()
 	if due <= 0 {
 		due = l.liveness.interval
+	}
+	if left := l.liveness.deadAfter - l.lifeless(); left > 0 {
+		due = min(due, left)
 	}
 	if l.liveness.idleRPC > 0 {
 		due = min(due, l.liveness.idleRPC)
@@ -35,32 +39,52 @@ func (l *Link) untilDue() time.Duration {
 	return due
 }
 
-// watchTCP lets the kernel end a connection whose device acknowledges nothing.
-// The silence may begin just before a global request goes out, so the kernel
-// gets what is left of the time then: the device counts as dead deadAfter
-// after its last sign of life, not an interval later.
-func (l *Link) watchTCP() {
-	v := &l.liveness
-	if !v.byReply && !l.call.setUserTimeout(max(v.deadAfter-v.interval, v.deadAfter/3)) {
-		v.byReply = true
-	}
-}
-
 // keepAlive does what is due: a global request, to have bytes that the
 // device's TCP must acknowledge and to keep NAT mappings, and the RPC that
 // resets NETCONF idle timers, which keepalives do not.
 func (l *Link) keepAlive() {
-	silence := time.Since(l.lastRead())
-	if l.liveness.byReply && l.pinging.Load() && silence >= l.liveness.deadAfter {
-		l.end(fmt.Errorf("the device answered nothing for %s", silence.Round(time.Second)))
+	if l.lifeless() >= l.liveness.deadAfter && l.isDead() {
 		return
 	}
-	if silence >= l.liveness.interval {
+	if l.call.silence() >= l.liveness.interval {
 		l.spawn(l.ping)
 	}
 	if l.idleRPCDue() {
 		l.spawn(l.sendIdleRPC)
 	}
+}
+
+// lifeless returns the time since the device's last sign of life: a byte, or
+// an acknowledgement by its TCP.
+func (l *Link) lifeless() time.Duration {
+	silence := l.call.silence()
+	if l.liveness.byReply || silence < l.liveness.interval {
+		return silence
+	}
+	if tcp, err := l.call.tcpState(); err == nil {
+		silence = min(silence, tcp.silence)
+	}
+	return silence
+}
+
+// isDead ends the link of a device that has given no sign of life for long. It
+// looks at what TCP has acknowledged, and not at TCP_USER_TIMEOUT: Linux lets
+// that end connections whose other end acknowledges every window probe but
+// takes no data, as a busy libnetconf2 device does.
+func (l *Link) isDead() bool {
+	if l.liveness.byReply {
+		if !l.pinging.Load() {
+			return false
+		}
+		l.end(fmt.Errorf("the device has answered nothing for %s", l.liveness.deadAfter))
+		return true
+	}
+	tcp, err := l.call.tcpState()
+	if err != nil || !tcp.waiting || tcp.windowClosed() {
+		return false
+	}
+	l.end(fmt.Errorf("the network went silent: nothing that was sent was acknowledged for %s", tcp.silence.Round(time.Second)))
+	return true
 }
 
 // ping sends a global request and waits for the answer; any answer is life.
@@ -106,8 +130,6 @@ const idleRequest = `<rpc xmlns="` + netconf.NamespaceBase + `" message-id="call
 
 func (l *Link) sendIdleRPC() { _ = l.Control().sendDocument([]byte(idleRequest)) }
 
-func isUserTimeout(err error) bool { return errors.Is(err, syscall.ETIMEDOUT) }
-
 // describeNetwork puts the usual ends of a connection into words.
 func describeNetwork(err error) error {
 	switch {
@@ -115,6 +137,8 @@ func describeNetwork(err error) error {
 		return errors.New("the device closed the connection")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return errors.New("the connection was reset by the device or the network")
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return errors.New("the network went silent: nothing that was sent was acknowledged")
 	}
-	return err
+	return errors.New(Quote(err.Error())) // the device's own words may be in it
 }

@@ -68,13 +68,21 @@ func (s *Server) plan(ctx context.Context, info CallInfo) (*plan, *rejection) {
 	return p, nil
 }
 
-// entriesAt returns the entries whose address matches.
+// entriesAt returns the entries whose address matches, of the narrowest network
+// that does.
 func (s *Server) entriesAt(remote netip.Addr) []*Entry {
 	var matching []*Entry
 	for _, e := range s.entries {
-		if e.Address.IsValid() && e.Address.Contains(remote) {
-			matching = append(matching, e)
+		if !e.Address.IsValid() || !e.Address.Contains(remote) {
+			continue
 		}
+		switch {
+		case len(matching) > 0 && e.Address.Bits() < matching[0].Address.Bits():
+			continue
+		case len(matching) > 0 && e.Address.Bits() > matching[0].Address.Bits():
+			matching = nil
+		}
+		matching = append(matching, e)
 	}
 	return matching
 }

@@ -48,7 +48,7 @@ func readPreamble(c *callConn, deadline time.Time) error {
 		if buf, err = readMore(c, buf, early); err == nil {
 			continue
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
+		if c.closed.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
 			return fmt.Errorf("the connection ended before the SSH version line: %w", err)
 		}
 		if c.greeted != nil || !early.Before(deadline) {
@@ -66,7 +66,7 @@ func readMore(c *callConn, buf []byte, deadline time.Time) ([]byte, error) {
 	if len(buf) == cap(buf) {
 		buf = append(make([]byte, 0, min(2*cap(buf), maxPreambleBytes+1)), buf...)
 	}
-	if err := c.Conn.SetReadDeadline(deadline); err != nil {
+	if err := c.SetReadDeadline(deadline); err != nil {
 		return buf, err
 	}
 	n, err := c.Conn.Read(buf[len(buf):cap(buf)])
@@ -79,7 +79,7 @@ func readMore(c *callConn, buf []byte, deadline time.Time) ([]byte, error) {
 // greet sends our version line ahead of x/crypto.
 func (c *callConn) greet(deadline time.Time) error {
 	line := []byte(clientVersion + "\r\n")
-	if err := c.Conn.SetWriteDeadline(deadline); err != nil {
+	if err := c.SetWriteDeadline(deadline); err != nil {
 		return err
 	}
 	if _, err := c.Conn.Write(line); err != nil {

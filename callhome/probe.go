@@ -53,7 +53,7 @@ func (l *Link) probe(p *probe) {
 // acknowledges sends something and waits until the device's TCP shows life.
 func (l *Link) acknowledges() bool {
 	before, err := l.call.tcpState()
-	if err != nil {
+	if err != nil || l.liveness.byReply {
 		return l.answers()
 	}
 	// Sent from a goroutine of its own: where the device's window is full the
@@ -84,11 +84,12 @@ func (l *Link) acknowledges() bool {
 	}
 }
 
-// answers is the probe where the system does not tell what TCP knows: any byte
-// from the device within the time counts.
+// answers is the probe where what TCP acknowledges is not known or says nothing
+// about the device: it must answer a global request. One that still owes an
+// answer is at work, unless it is silent for too long.
 func (l *Link) answers() bool {
-	before := l.call.lastRead.Load()
-	if !l.spawn(func() { l.poke() }) {
+	busy, before := l.pinging.Load(), l.call.lastRead.Load()
+	if !l.spawn(l.ping) {
 		return false
 	}
 	deadline := time.NewTimer(probeTimeout)
@@ -100,7 +101,7 @@ func (l *Link) answers() bool {
 		case <-l.ending:
 			return false
 		case <-deadline.C:
-			return false
+			return busy && l.call.silence() < l.liveness.deadAfter
 		case <-tick.C:
 			if l.call.lastRead.Load() != before {
 				return true
@@ -116,9 +117,13 @@ type tcpState struct {
 	window      uint32 // what the device would take, in bytes
 	probesOut   uint8  // window probes that it has not answered
 	unsent      bool
+	// waiting says that something was sent, or is to be, that the device has
+	// not acknowledged; silence is the time since it last acknowledged or sent.
+	waiting bool
+	silence time.Duration
 }
 
-// windowClosed tells a device that takes no data at present but answered the
-// last time it was asked: the kernel asks it ever more rarely, so that three
-// seconds without a segment prove nothing.
-func (t tcpState) windowClosed() bool { return t.unsent && t.window == 0 && t.probesOut == 0 }
+// windowClosed tells a device that takes no data at present but answers when it
+// is asked, one question perhaps being on its way: the kernel asks ever more
+// rarely, so that a time without a segment proves nothing.
+func (t tcpState) windowClosed() bool { return t.unsent && t.window == 0 && t.probesOut <= 1 }

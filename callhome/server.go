@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"callhome-gateway/auth"
@@ -23,6 +22,7 @@ const (
 	loginTimeout       = 60 * time.Second // RADIUS servers and slow CPUs
 	controlTimeout     = 60 * time.Second // for the control session
 	openTimeout        = 60 * time.Second // for a further session
+	maxOpening         = 8                // sessions that are being opened on one link
 	userSelectTimeout  = 5 * time.Second
 )
 
@@ -41,7 +41,7 @@ type Server struct {
 	hellos   *helloSets
 	gate     *gate
 	held     chan struct{}
-	calls    atomic.Int64
+	calls    *callCounter
 }
 
 // New checks the options and returns a server that accepts nothing yet.
@@ -62,6 +62,7 @@ func New(opts Options) (*Server, error) {
 		hellos:   newHelloSets(),
 		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
 		held:     make(chan struct{}, opts.MaxHeld),
+		calls:    newCallCounter(opts.MaxCalls),
 	}
 	for i := range opts.Entries {
 		if err := s.addEntry(&opts.Entries[i]); err != nil {
@@ -138,27 +139,18 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case isTemporary(err):
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("call-home listener %s: %w", ln.Addr(), err)
+		case err != nil:
 			// Out of file descriptors, most likely: waiting lets some end.
 			s.log.Error("cannot accept calls at the moment", "error", err)
 			if !sleep(ctx, time.Second) {
 				return nil
 			}
-		case err != nil:
-			return fmt.Errorf("call-home listener %s: %w", ln.Addr(), err)
 		default:
 			wg.Go(func() { s.handle(ctx, conn, &wg) })
 		}
 	}
-}
-
-// isTemporary reports whether Accept may succeed later.
-func isTemporary(err error) bool {
-	var netErr net.Error
-	if !errors.As(err, &netErr) || errors.Is(err, net.ErrClosed) {
-		return false
-	}
-	return netErr.Timeout() || isOutOfResources(err)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -190,5 +182,5 @@ func (s *Server) ClearFailures(id auth.Identity) { s.failures.Clear(id) }
 func (s *Server) Awaited() map[netip.Addr][]*auth.User { return s.sources.allAwaited(time.Now()) }
 
 // Calls returns how many calls are in progress: accepted, and neither a link
-// nor ended.
-func (s *Server) Calls() int { return int(s.calls.Load()) }
+// nor rejected.
+func (s *Server) Calls() int { return s.calls.total() }

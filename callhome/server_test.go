@@ -483,3 +483,48 @@ func TestRejectedCallIsHeldBeforeItIsClosed(t *testing.T) {
 		t.Errorf("closed %s after the outcome", held)
 	}
 }
+
+func TestShutdownDoesNotWaitForSilentCallers(t *testing.T) {
+	s, err := callhome.New(callhome.Options{Memory: &memory{}, Users: []*auth.User{fleetUser()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, func(ctx context.Context) error { return s.Serve(ctx, ln) })
+	conn, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for deadline := time.Now().Add(10 * time.Second); s.Calls() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the call was not taken")
+		}
+	}
+	begin := time.Now()
+	stop()
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestOneSourceDoesNotTakeAllCalls(t *testing.T) {
+	o := known(t)
+	o.MaxCalls = 8
+	s := start(t, o)
+	for range 8 {
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}).Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	for range 6 {
+		s.want(t, callhome.RejectedLimit)
+	}
+	device(t, s, devicesim.Options{})
+	s.want(t, callhome.Accepted)
+}

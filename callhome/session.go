@@ -37,7 +37,8 @@ type Session struct {
 	sending sync.Mutex
 	// reading is held while the channel is read: when a channel ends, x/crypto
 	// wakes one reader only.
-	reading     sync.Mutex
+	reading sync.Mutex
+	// lastTraffic is the time since the link is up, by the monotonic clock.
 	lastTraffic atomic.Int64
 	outstanding atomic.Int64
 	closeOnce   sync.Once
@@ -57,7 +58,9 @@ func (l *Link) openSession(ctx context.Context, service func(*Session) bool) (*S
 		return nil, ErrLinkEnded
 	}
 	stop := context.AfterFunc(ctx, func() { _ = channel.Close() })
-	err = s.start()
+	if err = ctx.Err(); err == nil {
+		err = s.start()
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -168,6 +171,7 @@ func (s *Session) Send(m *Message) error {
 	}
 	if err := s.conn.Write(m); err != nil {
 		_ = s.Close()
+		s.forgetOutstanding() // once more: the session may have been closed before it was counted
 		return err
 	}
 	return nil
@@ -221,12 +225,14 @@ func (s *Session) Close() error {
 	var err error
 	s.closeOnce.Do(func() {
 		close(s.closed)
-		s.link.outstanding.Add(-s.outstanding.Swap(0))
+		s.forgetOutstanding()
 		err = s.channel.Close()
 		s.drain(rest{s})
 	})
 	return err
 }
+
+func (s *Session) forgetOutstanding() { s.link.outstanding.Add(-s.outstanding.Swap(0)) }
 
 // stream is the session's channel as its messages are read from and written
 // to: it ends when the session is closed.
@@ -263,7 +269,9 @@ func (s *Session) isClosed() bool {
 	}
 }
 
-func (s *Session) touch() { s.lastTraffic.Store(time.Now().UnixNano()) }
+func (s *Session) touch() { s.lastTraffic.Store(int64(time.Since(s.link.since))) }
 
 // idle returns the time since the last NETCONF message either way.
-func (s *Session) idle() time.Duration { return time.Since(time.Unix(0, s.lastTraffic.Load())) }
+func (s *Session) idle() time.Duration {
+	return time.Since(s.link.since) - time.Duration(s.lastTraffic.Load())
+}

@@ -27,18 +27,12 @@ func (c *callConn) tcpState() (tcpState, error) {
 			window:      info.Snd_wnd,
 			probesOut:   info.Probes,
 			unsent:      info.Notsent_bytes > 0,
+			waiting:     info.Unacked > 0 || info.Notsent_bytes > 0,
+			silence:     time.Duration(min(info.Last_ack_recv, info.Last_data_recv)) * time.Millisecond,
 		}
 		return nil
 	})
 	return state, err
-}
-
-// setUserTimeout makes the kernel end the connection when what was sent stays
-// unacknowledged for that long (RFC 5482). It reports whether the system can.
-func (c *callConn) setUserTimeout(d time.Duration) bool {
-	return c.control(func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d/time.Millisecond))
-	}) == nil
 }
 
 func (c *callConn) control(f func(fd int) error) error {
@@ -54,11 +48,4 @@ func (c *callConn) control(f func(fd int) error) error {
 		return inner
 	}
 	return err
-}
-
-// isOutOfResources tells an Accept that failed for want of file descriptors
-// or memory from one that will fail for ever.
-func isOutOfResources(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
-		errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) || errors.Is(err, syscall.ECONNABORTED)
 }
