@@ -53,7 +53,7 @@ func (l *lab) edge1() harness.Target { return l.Target(devicePort) }
 // connect opens a manager session with the device on a connection of its own.
 func (l *lab) connect(t *testing.T, bases ...string) *harness.Subsystem {
 	t.Helper()
-	return harness.Connect(t, l.edge1(), bases...)
+	return harness.ConnectTo(t, l.device, l.edge1(), bases...)
 }
 
 // mustServe fails the test unless a new manager gets an answer from the device.

@@ -26,8 +26,8 @@ func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.
 			call := d.CallHome(t, g.CallHome())
 			port := int(awaitPort(t, g))
 			managers := []*harness.Subsystem{
-				harness.Connect(t, g.Target(port), harness.Base10),
-				harness.Connect(t, g.Target(port), harness.Base11),
+				harness.ConnectTo(t, d, g.Target(port), harness.Base10),
+				harness.ConnectTo(t, d, g.Target(port), harness.Base11),
 			}
 			call.Kill()
 			killed := time.Now()
@@ -39,7 +39,7 @@ func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.
 			if again := int(awaitPort(t, g)); again != port {
 				t.Errorf("the port was %d and is %d", port, again)
 			}
-			answersWithin(t, harness.Connect(t, g.Target(port), harness.Base11).Session, harness.ReplyTimeout)
+			answersWithin(t, harness.ConnectTo(t, d, g.Target(port), harness.Base11).Session, harness.ReplyTimeout)
 		})
 	}
 }

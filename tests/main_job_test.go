@@ -8,9 +8,10 @@ import (
 	"callhome-gateway/tests/harness"
 )
 
-// tick is how often the libnetconf2 device notifies: often enough for a
-// manager that cannot wait, as yangcli in a script.
-const tick = 20 * time.Millisecond
+// tick is how often the libnetconf2 device notifies: soon enough for a test,
+// and seldom enough for scrapligo, which loses a reply that it reads together
+// with a part of a notification.
+const tick = 150 * time.Millisecond
 
 func TestEveryManagerDoesTheMainJobOnEveryDevice(t *testing.T) {
 	t.Parallel()
@@ -61,7 +62,7 @@ func TestAManagerReachesADeviceOnTheSharedPort(t *testing.T) {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
-			s := harness.Connect(t, l.SharedTarget("edge-1"), harness.Base10, harness.Base11)
+			s := harness.ConnectTo(t, l.device, l.SharedTarget("edge-1"), harness.Base10, harness.Base11)
 			if err := (harness.Job{Device: l.device, Value: "set on the shared port"}).Run(s); err != nil {
 				t.Fatal(err)
 			}

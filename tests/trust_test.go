@@ -50,7 +50,7 @@ func TestAnUnknownDeviceIsAskedNothingAndAttachesOnceApproved(t *testing.T) {
 				d.CallHome(t, g.CallHome())
 			}
 			port := awaitPort(t, g)
-			answersWithin(t, harness.Connect(t, g.Target(int(port)), harness.Base11).Session, harness.ReplyTimeout)
+			answersWithin(t, harness.ConnectTo(t, d, g.Target(int(port)), harness.Base11).Session, harness.ReplyTimeout)
 			if !slices.ContainsFunc(authAttempts, d.Output.Contains) {
 				t.Error("the device does not log what this test looks for")
 			}

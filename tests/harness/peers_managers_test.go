@@ -25,7 +25,11 @@ func TestEveryManagerDoesTheJobOnNetconfd(t *testing.T) {
 				target.KeyPath = key.Path
 			}
 			m := kind.Connect(t, target)
-			letNetconfdTakeTheHello()
+			if s, ok := m.(*Session); ok {
+				if err := s.Settle(); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if err := (Job{Device: &d.Device, Value: "rack 7"}).Run(m); err != nil {
 				t.Fatal(err)
 			}

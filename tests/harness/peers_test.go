@@ -15,19 +15,17 @@ import (
 func TestNetconfdServesASession(t *testing.T) {
 	t.Parallel()
 	d := NewNetconfd(t, NetconfdOptions{Candidate: true})
-	s := Connect(t, Target{Address: d.Address, Username: d.Username, Password: d.Password}, Base11)
-	letNetconfdTakeTheHello()
+	s := ConnectTo(t, &d.Device, Target{Address: d.Address, Username: d.Username, Password: d.Password}, Base11)
 	editShows(t, s.Session, &d.Device)
 }
 
 func TestNetconfdCanBeADeviceOfBase10(t *testing.T) {
 	t.Parallel()
 	d := NewNetconfd(t, NetconfdOptions{Base10: true})
-	s := Connect(t, Target{Address: d.Address, Username: d.Username, Password: d.Password}, Base10, Base11)
+	s := ConnectTo(t, &d.Device, Target{Address: d.Address, Username: d.Username, Password: d.Password}, Base10, Base11)
 	if s.Chunked || strings.Contains(s.ServerHello, Base11) {
 		t.Fatalf("it offers base:1.1: %s", s.ServerHello)
 	}
-	letNetconfdTakeTheHello()
 	editShows(t, s.Session, &d.Device)
 }
 
@@ -87,11 +85,6 @@ func answerCall(t *testing.T, l net.Listener, d *Device) *ssh.Client {
 	}
 	return ssh.NewClient(c, chans, reqs)
 }
-
-// letNetconfdTakeTheHello is a sleep, for want of an event: an RPC that
-// netconfd reads together with the hello before it is never answered, and its
-// log, which is buffered, does not tell when the hello was read.
-func letNetconfdTakeTheHello() { time.Sleep(200 * time.Millisecond) }
 
 // editShows edits a leaf and reads it back.
 func editShows(t *testing.T, s *Session, d *Device) {

@@ -112,17 +112,30 @@ func OpenSession(t testing.TB, client *ssh.Client, bases ...string) *Subsystem {
 		err = s.Open(ReplyTimeout, bases...)
 	}
 	if err != nil {
-		t.Fatalf("opening a NETCONF session: %v%s", err, said(s))
+		t.Fatalf("opening a NETCONF session: %v%s", err, lastWords(s))
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
-func said(s *Subsystem) string {
+func lastWords(s *Subsystem) string {
 	if s == nil || s.Stderr.String() == "" {
 		return ""
 	}
 	return "; the server said: " + s.Stderr.String()
+}
+
+// ConnectTo is Connect for a session with this device, of which the tests then
+// need not know how it begins.
+func ConnectTo(t testing.TB, d *Device, target Target, bases ...string) *Subsystem {
+	t.Helper()
+	s := Connect(t, target, bases...)
+	if d.Kind == "netconfd" {
+		if err := s.Settle(); err != nil {
+			t.Fatalf("the first request to netconfd: %v", err)
+		}
+	}
+	return s
 }
 
 // Connect logs in and opens a NETCONF session, or fails the test.

@@ -49,8 +49,12 @@ func (s *Scrapligo) expectOK(r *response.NetconfResponse, err error) error {
 	if err != nil {
 		return err
 	}
-	return notOK(r.Result)
+	return notOK(said(r))
 }
+
+// said is all that was read up to the reply: Result may hold a notification
+// instead, where both came at once.
+func said(r *response.NetconfResponse) string { return string(r.RawResult) }
 
 func (s *Scrapligo) SessionID() uint32 { return s.id }
 
@@ -59,7 +63,7 @@ func (s *Scrapligo) GetConfig(source string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return r.Result, refused(r.Result)
+	return said(r), refused(said(r))
 }
 
 func (s *Scrapligo) Lock(target string) error   { return s.expectOK(s.driver.Lock(target)) }

@@ -258,5 +258,28 @@ func (s *Session) Ended(within time.Duration) bool {
 	}
 }
 
+// settleTimeout is how long netconfd may take for an RPC that it has not lost.
+const settleTimeout = 2 * time.Second
+
+// Settle makes sure that the device has taken the hello. An RPC that netconfd
+// reads together with the hello before it lies there until something else
+// arrives: this sends that, where the first RPC is not answered.
+func (s *Session) Settle() error {
+	const nothing = `<get-config><source><running/></source><filter type="subtree"/></get-config>`
+	_, err := s.RPC(settleTimeout, nothing)
+	if !errors.Is(err, ErrTimeout) {
+		return err
+	}
+	if err := s.Send(RPC("again", nothing)); err != nil {
+		return err
+	}
+	for range 2 {
+		if _, err := s.Receive(ReplyTimeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close ends the stream without a word.
 func (s *Session) Close() error { return s.rw.Close() }
