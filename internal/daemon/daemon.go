@@ -66,7 +66,9 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 		d.log = hclog.NewNullLogger()
 	}
 	var err error
-	if d.store, err = store.Open(c.StateDir); err != nil {
+	if d.store, err = store.Open(c.StateDir, func(err error) {
+		d.log.Error("the state cannot be written; it is tried again every second", "error", err)
+	}); err != nil {
 		return err
 	}
 	err = d.run(ctx, o.Ready)
@@ -105,6 +107,8 @@ func (d *daemon) build() error {
 		d.config.Gateway.HostKeys = keys
 	}
 	options.PortStore, options.Log = d.store, d.log
+	// Requests that wait on disk may hold secrets; nobody else can look in here.
+	options.TempDir = d.config.StateDir
 	var err error
 	if d.gateway, err = gateway.New(options); err != nil {
 		return err

@@ -16,7 +16,7 @@ const fingerprintPrefix = "SHA256:"
 // Approval is an operator's decision about one device.
 type Approval struct {
 	// Device says which: a fingerprint, the beginning of one (8 characters
-	// at least, with or without "SHA256:"), or a name.
+	// at least, with or without "SHA256:"), or the name of a known device.
 	Device string
 	// Name is what it shall be called. If empty, it keeps its name, or gets
 	// that of the session entry it matched.
@@ -114,10 +114,14 @@ func (s *Store) find(ref string) (auth.Device, error) {
 	for _, d := range s.devices {
 		approved = append(approved, d)
 	}
-	for _, list := range [][]auth.Device{pending, approved} {
-		if d, found, err := pick(list, ref); found || err != nil {
-			return d, err
-		}
+	// A pending device is not called by the name of the session entry whose
+	// address it called from: so would a neighbour behind the same NAT be, and
+	// nobody would have looked at its key.
+	if d, found, err := pick(pending, ref, hasFingerprint); found || err != nil {
+		return d, err
+	}
+	if d, found, err := pick(approved, ref, hasName, hasFingerprint); found || err != nil {
+		return d, err
 	}
 	if bare := strings.TrimPrefix(ref, fingerprintPrefix); len(bare) < minPrefix {
 		return auth.Device{}, fmt.Errorf("%.80q: %w: give its name or at least %d characters of its fingerprint", ref, auth.ErrUnknownDevice, minPrefix)
@@ -125,10 +129,10 @@ func (s *Store) find(ref string) (auth.Device, error) {
 	return auth.Device{}, fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows those that have called", ref, auth.ErrUnknownDevice)
 }
 
-// pick returns the device in the list that ref means. A name wins over the
-// beginning of a fingerprint.
-func pick(list []auth.Device, ref string) (d auth.Device, found bool, err error) {
-	for _, match := range []func(auth.Device, string) bool{hasName, hasFingerprint} {
+// pick returns the device in the list that ref means by the first of the
+// matches that finds any.
+func pick(list []auth.Device, ref string, matches ...func(auth.Device, string) bool) (d auth.Device, found bool, err error) {
+	for _, match := range matches {
 		n := 0
 		for _, candidate := range list {
 			if match(candidate, ref) {
@@ -164,7 +168,7 @@ func (s *Store) Reject(ref string) (auth.Pending, error) {
 	for i, p := range list {
 		candidates[i] = auth.Device{Name: p.Name, Identity: p.Identity}
 	}
-	d, found, err := pick(candidates, ref)
+	d, found, err := pick(candidates, ref, hasFingerprint)
 	if err != nil {
 		return auth.Pending{}, fmt.Errorf("rejecting: %w", err)
 	}

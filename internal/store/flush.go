@@ -16,7 +16,7 @@ func (s *Store) markDirty() {
 
 func (s *Store) flusher() {
 	defer close(s.stopped)
-	for {
+	for failing := false; ; {
 		select {
 		case <-s.stop:
 			return
@@ -27,12 +27,14 @@ func (s *Store) flusher() {
 			return
 		case <-time.After(flushInterval):
 		}
-		if err := s.flush(); err != nil {
-			s.mu.Lock()
-			s.flushErr = err
-			s.mu.Unlock()
+		err := s.flush()
+		if err != nil {
 			s.markDirty()
 		}
+		if err != nil && !failing {
+			s.failed(err)
+		}
+		failing = err != nil
 	}
 }
 
@@ -79,13 +81,6 @@ func (b *batch) add(dirty *bool, table, key string, record any) {
 	}
 	b.changes = append(b.changes, c)
 	b.taken = append(b.taken, dirty)
-}
-
-// takeFlushErrorLocked returns the error of the latest flush, once.
-func (s *Store) takeFlushErrorLocked() error {
-	err := s.flushErr
-	s.flushErr = nil
-	return err
 }
 
 // Close writes what is left and releases the state. Methods that write fail

@@ -32,7 +32,8 @@ var (
 // identities and last-seen times are written once a second and at Close, so
 // that a flood of calls costs no disk write each; a crash loses the last second.
 type Store struct {
-	disk disk
+	disk   disk
+	failed func(error)
 
 	// change is held by whoever writes to the disk, from reading the state it
 	// decides on until memory has followed. It is taken before mu.
@@ -49,7 +50,6 @@ type Store struct {
 	sequence uint64                   // of the latest pending call
 	ports    map[uint16]gateway.PortAssignment
 	seen     map[string]*seenEntry // by name
-	flushErr error                 // of the latest flush, until it was reported
 
 	dirty   chan struct{} // has one element when something waits to be flushed
 	stop    chan struct{}
@@ -59,8 +59,9 @@ type Store struct {
 
 // Open opens the state in dir, creating both if need be. It fails if others
 // than the owner can enter dir, if another process uses it, or if a newer
-// version has written it.
-func Open(dir string) (*Store, error) {
+// version has written it. failed is told when what is written in the background
+// cannot be, once until it can again; it must not call the Store.
+func Open(dir string, failed func(error)) (*Store, error) {
 	if err := secureDir(dir); err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(d)
+	s, err := open(d, failed)
 	if err != nil {
 		d.close()
 		return nil, fmt.Errorf("reading the state in %s: %w", dir, err)
@@ -76,9 +77,10 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-func open(d disk) (*Store, error) {
+func open(d disk, failed func(error)) (*Store, error) {
 	s := &Store{
 		disk:          d,
+		failed:        failed,
 		pendingOnDisk: map[string]bool{},
 		devices:       map[string]auth.Device{},
 		named:         map[string][]auth.Device{},
