@@ -29,7 +29,7 @@ type Logins struct {
 	managers map[string]*Manager
 	// decoy is the hash that is computed where there is none to compare with:
 	// the most expensive of the managers'. Empty when no password is right.
-	decoy     []byte
+	decoy     string
 	hashing   chan struct{} // one place for each hash in progress
 	penalties penalties
 	cache     *loginCache
@@ -56,7 +56,7 @@ func NewLogins(managers []Manager) (*Logins, error) {
 		}
 		l.managers[m.Name] = &m
 		if cost, err := bcrypt.Cost([]byte(m.PasswordHash)); err == nil && cost > worst {
-			worst, l.decoy = cost, []byte(m.PasswordHash)
+			worst, l.decoy = cost, m.PasswordHash
 		}
 	}
 	return l, nil
@@ -64,42 +64,49 @@ func NewLogins(managers []Manager) (*Logins, error) {
 
 // Password returns the manager that the name and the password prove, if it
 // may reach the device. It blocks while others are hashed, until ctx ends.
+// Attempts of one source that are alike share one hash while it is computed,
+// and the charge for it: a manager that starts opens all its devices at once.
 func (l *Logins) Password(ctx context.Context, a Attempt, password []byte) (*Manager, error) {
-	if !l.penalties.take(a.Source) {
-		return nil, ErrPenalty
-	}
-	m, err := l.password(ctx, a, password)
-	if err == nil || err == ErrLoginsBusy {
-		l.penalties.refund(a.Source)
-	}
-	return m, err
-}
-
-func (l *Logins) password(ctx context.Context, a Attempt, password []byte) (*Manager, error) {
-	m, reason := l.find(a)
-	if m == nil || m.PasswordHash == "" {
-		if err := l.compare(ctx, l.decoy, password); err == ErrLoginsBusy {
-			return nil, err
-		}
-		if m != nil && reason == nil {
-			reason = ErrWrongPassword
-		}
-		return nil, reason
-	}
-	// Who may not reach the device is hashed every time: a fast refusal would
-	// tell that the password was right.
-	tag := l.cache.tag(m, password)
-	if reason == nil && l.cache.has(tag) {
-		return m, nil
-	}
-	if err := l.compare(ctx, []byte(m.PasswordHash), password); err != nil {
+	m, v := l.verdicts(a)
+	err := l.cache.once(ctx, l.cache.tag(a, v, password), func() error {
+		return l.try(ctx, a.Source, v, password)
+	})
+	if err != nil {
 		return nil, err
 	}
-	if reason != nil {
-		return nil, reason
-	}
-	l.cache.add(tag)
 	return m, nil
+}
+
+// verdicts are what a password comes to, right or wrong, by this hash.
+type verdicts struct {
+	hash         string
+	right, wrong error
+}
+
+// verdicts returns the manager of that name, if there is one, and what becomes
+// of it. Who cannot come in however right the password is is hashed all the
+// same: a fast refusal would tell too much.
+func (l *Logins) verdicts(a Attempt) (*Manager, verdicts) {
+	m, barred := l.find(a)
+	if m != nil && m.PasswordHash != "" {
+		return m, verdicts{m.PasswordHash, barred, ErrWrongPassword}
+	}
+	if barred == nil {
+		barred = ErrWrongPassword // it has none
+	}
+	return m, verdicts{l.decoy, barred, barred}
+}
+
+// try hashes the password, at the charge of the source unless it may come in.
+func (l *Logins) try(ctx context.Context, source netip.Addr, v verdicts, password []byte) error {
+	if !l.penalties.take(source) {
+		return ErrPenalty
+	}
+	err := l.compare(ctx, v, password)
+	if err == nil || err == ErrLoginsBusy {
+		l.penalties.refund(source)
+	}
+	return err
 }
 
 // Key returns the manager that the key would prove, if it may reach the
@@ -130,9 +137,9 @@ func (l *Logins) find(a Attempt) (*Manager, error) {
 }
 
 // compare hashes the password, not more than a few at a time.
-func (l *Logins) compare(ctx context.Context, hash, password []byte) error {
-	if len(hash) == 0 {
-		return ErrWrongPassword
+func (l *Logins) compare(ctx context.Context, v verdicts, password []byte) error {
+	if v.hash == "" {
+		return v.wrong
 	}
 	select {
 	case l.hashing <- struct{}{}:
@@ -140,8 +147,8 @@ func (l *Logins) compare(ctx context.Context, hash, password []byte) error {
 		return ErrLoginsBusy
 	}
 	defer func() { <-l.hashing }()
-	if bcrypt.CompareHashAndPassword(hash, password) != nil {
-		return ErrWrongPassword
+	if bcrypt.CompareHashAndPassword([]byte(v.hash), password) != nil {
+		return v.wrong
 	}
-	return nil
+	return v.right
 }

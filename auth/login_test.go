@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,7 +116,7 @@ func TestKeyQueriesAreNoFailures(t *testing.T) {
 func TestPenaltyIsPerSourceAndDecays(t *testing.T) {
 	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
 	synctest.Test(t, func(t *testing.T) {
-		l := &Logins{managers: l.managers, decoy: l.decoy, hashing: make(chan struct{}, 1), cache: newLoginCache()}
+		l := freshLogins(l)
 		guesser := Attempt{Manager: "noc", Device: "edge-1", Source: source(1)}
 		for i := range penaltyBurst {
 			if _, err := l.Password(t.Context(), guesser, []byte("guess")); err != ErrWrongPassword {
@@ -177,7 +179,7 @@ func TestPenaltiesAreBounded(t *testing.T) {
 func TestSuccessIsCached(t *testing.T) {
 	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"edge-*"}})
 	synctest.Test(t, func(t *testing.T) {
-		l := &Logins{managers: l.managers, decoy: l.decoy, hashing: make(chan struct{}, 1), cache: newLoginCache()}
+		l := freshLogins(l)
 		login := func(device, password string) error {
 			_, err := l.Password(t.Context(), Attempt{Manager: "noc", Device: device, Source: source(1)}, []byte(password))
 			return err
@@ -205,16 +207,128 @@ func TestSuccessIsCached(t *testing.T) {
 	})
 }
 
+// atOnce tries the passwords while nothing can be hashed, and then lets them.
+// A password is tried from source 1, by a manager that asks for edge-1.
+func atOnce(t *testing.T, l *Logins, manager string, passwords ...string) []error {
+	l.hashing <- struct{}{}
+	errs := make([]error, len(passwords))
+	var tries sync.WaitGroup
+	for i, password := range passwords {
+		tries.Go(func() {
+			_, errs[i] = l.Password(t.Context(), Attempt{Manager: manager, Device: "edge-1", Source: source(1)}, []byte(password))
+		})
+	}
+	synctest.Wait()
+	<-l.hashing
+	tries.Wait()
+	return errs
+}
+
+func freshLogins(l *Logins) *Logins {
+	return &Logins{managers: l.managers, decoy: l.decoy, hashing: make(chan struct{}, 1), cache: newLoginCache()}
+}
+
+// A manager that starts opens all its devices at once.
+func TestManyRightPasswordsAtOnce(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	synctest.Test(t, func(t *testing.T) {
+		l := freshLogins(l)
+		for i, err := range atOnce(t, l, "noc", slices.Repeat([]string{"right"}, 4*penaltyBurst)...) {
+			if err != nil {
+				t.Errorf("login %d: %v", i, err)
+			}
+		}
+		if len(l.cache.running) != 0 {
+			t.Error("an attempt is still thought to be in progress")
+		}
+	})
+}
+
+// Guesses are charged before they are hashed, known or unknown the manager.
+func TestManyGuessesAtOnce(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	var guesses []string
+	for i := range 4 * penaltyBurst {
+		guesses = append(guesses, fmt.Sprint("guess ", i))
+	}
+	for _, manager := range []string{"noc", "nobody"} {
+		synctest.Test(t, func(t *testing.T) {
+			hashed := 0
+			for _, err := range atOnce(t, freshLogins(l), manager, guesses...) {
+				if err != ErrPenalty {
+					hashed++
+				}
+			}
+			if hashed != penaltyBurst {
+				t.Errorf("%d guesses for %s were hashed", hashed, manager)
+			}
+		})
+	}
+}
+
+// An attempt that gives up leaves those that wait for it to try themselves.
+func TestGivingUpIsForOneOnly(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	synctest.Test(t, func(t *testing.T) {
+		l := freshLogins(l)
+		l.hashing <- struct{}{}
+		login := func(ctx context.Context) <-chan error {
+			done := make(chan error, 1)
+			go func() {
+				_, err := l.Password(ctx, Attempt{Manager: "noc", Device: "edge-1", Source: source(1)}, []byte("right"))
+				done <- err
+			}()
+			synctest.Wait()
+			return done
+		}
+		ctx, giveUp := context.WithCancel(t.Context())
+		first, second := login(ctx), login(t.Context())
+		giveUp()
+		if err := <-first; err != ErrLoginsBusy {
+			t.Errorf("who gave up: %v", err)
+		}
+		<-l.hashing
+		if err := <-second; err != nil {
+			t.Errorf("who waited: %v", err)
+		}
+	})
+}
+
+// What one source has just logged in with is no hint for another's guesses.
+func TestCacheIsPerSource(t *testing.T) {
+	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
+	synctest.Test(t, func(t *testing.T) {
+		l := freshLogins(l)
+		login := func(n int, password string) error {
+			_, err := l.Password(t.Context(), Attempt{Manager: "noc", Device: "edge-1", Source: source(n)}, []byte(password))
+			return err
+		}
+		if err := login(1, "right"); err != nil {
+			t.Fatal(err)
+		}
+		for i := range penaltyBurst {
+			login(1, fmt.Sprint(i))
+			login(2, fmt.Sprint(i))
+		}
+		if err := login(2, "right"); err != ErrPenalty {
+			t.Errorf("a guesser: %v", err)
+		}
+		if err := login(1, "right"); err != nil {
+			t.Errorf("who has logged in before: %v", err)
+		}
+	})
+}
+
 func TestLoginCacheIsBounded(t *testing.T) {
 	c := newLoginCache()
-	m := &Manager{Name: "noc", PasswordHash: "hash"}
+	a, v := Attempt{Manager: "noc"}, verdicts{hash: "hash"}
 	for i := range 2 * loginCacheSize {
-		c.add(c.tag(m, fmt.Append(nil, i)))
+		c.once(t.Context(), c.tag(a, v, fmt.Append(nil, i)), func() error { return nil })
 	}
-	if len(c.until) > loginCacheSize {
-		t.Errorf("%d logins are remembered", len(c.until))
+	if len(c.until) > loginCacheSize || len(c.running) > 0 {
+		t.Errorf("%d logins are remembered, %d in progress", len(c.until), len(c.running))
 	}
-	if c.tag(m, []byte("x")) == c.tag(&Manager{Name: "noc", PasswordHash: "other"}, []byte("x")) {
+	if c.tag(a, v, []byte("x")) == c.tag(a, verdicts{hash: "other"}, []byte("x")) {
 		t.Error("a changed password leaves the old one in the cache")
 	}
 }
