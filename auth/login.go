@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/crypto/ssh"
@@ -24,7 +25,7 @@ type Attempt struct {
 // Logins decides who a manager is and whether it may reach the device that it
 // asked for. To the one who tries, all failures look alike, in time as well:
 // an unknown manager, a wrong password and a device that is not allowed cost
-// the same hash. Its methods may be called concurrently.
+// as much hashing. Its methods may be called concurrently.
 type Logins struct {
 	managers map[string]*Manager
 	// decoy is the hash that is computed where there is none to compare with:
@@ -147,8 +148,30 @@ func (l *Logins) compare(ctx context.Context, v verdicts, password []byte) error
 		return ErrLoginsBusy
 	}
 	defer func() { <-l.hashing }()
+	err := v.right
 	if bcrypt.CompareHashAndPassword([]byte(v.hash), password) != nil {
-		return v.wrong
+		err = v.wrong
 	}
-	return v.right
+	if err != nil {
+		for _, hash := range padding(v.hash, l.decoy) {
+			_ = bcrypt.CompareHashAndPassword([]byte(hash), password)
+		}
+	}
+	return err
+}
+
+// padding returns the hashes that cost as much as the decoy costs more than
+// the hash, so that all failures take the same time. One of cost c takes 2^c
+// steps: those of c, c+1, ... up to below the decoy's make up the difference.
+func padding(hash, decoy string) []string {
+	from, err := bcrypt.Cost([]byte(hash))
+	to, err2 := bcrypt.Cost([]byte(decoy))
+	if err != nil || err2 != nil {
+		return nil // not after NewLogins
+	}
+	var more []string
+	for cost := from; cost < to; cost++ {
+		more = append(more, strings.Replace(decoy, fmt.Sprintf("$%02d$", to), fmt.Sprintf("$%02d$", cost), 1))
+	}
+	return more
 }

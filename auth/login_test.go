@@ -333,6 +333,24 @@ func TestLoginCacheIsBounded(t *testing.T) {
 	}
 }
 
+// All failures take as many steps as the most expensive hash.
+func TestFailuresCostTheSame(t *testing.T) {
+	const decoy = "$2a$12$OFNXICYPFRxSEH.qSyyz8e/BmSHc2a6ZfuBj8j6mpWe5NsWbLPJ8O"
+	for _, hash := range []string{decoy, strings.Replace(decoy, "$12$", "$11$", 1), strings.Replace(decoy, "$12$", "$04$", 1)} {
+		steps := 0
+		for _, h := range append(padding(hash, decoy), hash) {
+			cost, err := bcrypt.Cost([]byte(h))
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps += 1 << cost
+		}
+		if steps != 1<<12 {
+			t.Errorf("a failure of %s takes %d steps", hash, steps)
+		}
+	}
+}
+
 func TestNewLoginsRefuses(t *testing.T) {
 	good := Manager{Name: "noc", PasswordHash: hashOf(t, "x")}
 	for name, managers := range map[string][]Manager{
