@@ -8,7 +8,10 @@ import (
 
 // paths are the two ways of the same manager to the same device. Each has a
 // device process of its own where that is a simulator; only one is used at a time.
-type paths struct{ splice, gateway *manager }
+type paths struct {
+	splice, gateway *manager
+	pid             int // of the gateway
+}
 
 // deviceKinds are the devices to measure with.
 var deviceKinds = []struct {
@@ -42,5 +45,5 @@ func netconfdPaths(b *testing.B) paths {
 func connectBoth(b *testing.B, g *gateway, direct harness.Target) paths {
 	b.Helper()
 	g.awaitDevices(b, 1)
-	return paths{splice: connect(b, direct), gateway: connect(b, g.target("edge-1"))}
+	return paths{splice: connect(b, direct), gateway: connect(b, g.target("edge-1")), pid: g.PID()}
 }

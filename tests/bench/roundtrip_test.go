@@ -6,7 +6,7 @@ import (
 )
 
 // batch is how many round trips are measured on one way before the other.
-const batch = 200
+const batch = 500
 
 // BenchmarkRoundTrip measures a small RPC with an empty filter. An iteration
 // is a batch on each way; the ratio is that of the medians of such a pair.
@@ -18,6 +18,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			roundTrips(b, ways.gateway)
 			var splice, gateway []time.Duration
 			var ratio spread
+			before := cpuTime(b, ways.pid)
 			for b.Loop() {
 				s, g := roundTrips(b, ways.splice), roundTrips(b, ways.gateway)
 				ratio.add(float64(quantile(g, 0.5)) / float64(quantile(s, 0.5)))
@@ -27,6 +28,7 @@ func BenchmarkRoundTrip(b *testing.B) {
 			ratio.report(b, "ratio")
 			reportLatency(b, "splice", splice)
 			reportLatency(b, "gateway", gateway)
+			b.ReportMetric(microseconds(cpuTime(b, ways.pid)-before)/float64(len(gateway)), "gateway-cpu-µs")
 		})
 	}
 }

@@ -22,6 +22,7 @@ func BenchmarkThroughput(b *testing.B) {
 	reply(b, ways.splice, replySize/8) // both warm up
 	reply(b, ways.gateway, replySize/8)
 	var splice, gateway, ratio spread
+	before := cpuTime(b, ways.pid)
 	round := func() {
 		s, g := reply(b, ways.splice, replySize), reply(b, ways.gateway, replySize)
 		splice.add(s)
@@ -38,6 +39,8 @@ func BenchmarkThroughput(b *testing.B) {
 	ratio.report(b, "ratio")
 	b.ReportMetric(splice.median(), "splice-MB/s")
 	b.ReportMetric(gateway.median(), "gateway-MB/s")
+	gib := float64(len(gateway)) * replySize / (1 << 30)
+	b.ReportMetric((cpuTime(b, ways.pid)-before).Seconds()/gib, "gateway-cpu-s/GiB")
 }
 
 // reply reads a reply of that size and returns the rate in MB/s.
