@@ -25,7 +25,7 @@ func (e *ending) Error() string { return e.reason }
 func (e *ending) values() []any {
 	values := []any{"reason", e.reason}
 	if e.detail != nil {
-		values = append(values, "detail", cut(e.detail.Error()))
+		values = append(values, "detail", logged(e.detail.Error()))
 	}
 	return values
 }

@@ -94,11 +94,11 @@ func (l *login) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Ma
 func (l *login) report(err error) {
 	if l.reason == nil {
 		l.e.g.opts.Log.Debug("a manager's connection ended before a login",
-			"source", l.source, "port", l.e.port, "error", cut(err.Error()))
+			"source", l.source, "port", l.e.port, "error", logged(err.Error()))
 		return
 	}
 	l.e.g.opts.Log.Warn("a manager's login was refused",
-		"user", cut(l.user), "port", l.e.port, "source", l.source, "reason", l.reason)
+		"user", logged(l.user), "port", l.e.port, "source", l.source, "reason", l.reason)
 }
 
 // sourceOf returns the address and port that a connection comes from.
@@ -130,7 +130,7 @@ func (e *endpoint) handle(conn net.Conn) {
 		return // no callback of ours returns such permissions
 	}
 	e.g.opts.Log.Debug("a manager has logged in", "manager", granted.manager,
-		"device", granted.device, "source", source, "took", time.Since(begin))
+		"device", logged(granted.device), "source", source, "took", time.Since(begin))
 	c := &managerConn{e: e, conn: conn, grant: granted, source: source}
 	c.serve(channels, requests)
 }

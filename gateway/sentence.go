@@ -12,13 +12,19 @@ import (
 // maxShown bounds what is shown of a text that came from outside, in bytes.
 const maxShown = 128
 
-// cut bounds a text from outside that is to be a value in the log; hclog
-// escapes values.
-func cut(s string) string {
+// logged makes a text from outside fit to be a value in the log: hclog quotes
+// what has to be quoted, but prints a value of several lines as several lines.
+func logged(s string) string {
+	end := ""
 	if len(s) > maxShown {
-		s = s[:maxShown] + "..."
+		s, end = s[:maxShown], "..."
 	}
-	return s
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s) + end
 }
 
 // say writes a sentence for the person who is there, if one is. The carriage

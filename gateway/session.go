@@ -137,7 +137,7 @@ func (s *managerSession) run(request *ssh.Request) {
 // refuse ends a session that never was.
 func (s *managerSession) refuse(why *ending) {
 	s.opts.Log.Info("a manager got no session", append([]any{"manager", s.conn.grant.manager,
-		"device", cut(s.conn.grant.device), "source", s.conn.source}, why.values()...)...)
+		"device", logged(s.conn.grant.device), "source", s.conn.source}, why.values()...)...)
 	s.end(why)
 }
 
