@@ -155,11 +155,11 @@ func TestPenaltySources(t *testing.T) {
 		{"2001:db8::1", "2001:db8::ffff"},
 		{"fe80::1%eth0", "fe80::2"},
 	} {
-		if sourceOf(netip.MustParseAddr(c.a)) != sourceOf(netip.MustParseAddr(c.b)) {
+		if Network(netip.MustParseAddr(c.a)) != Network(netip.MustParseAddr(c.b)) {
 			t.Errorf("%s and %s should count as one", c.a, c.b)
 		}
 	}
-	if sourceOf(source(1)) == sourceOf(source(2)) {
+	if Network(source(1)) == Network(source(2)) {
 		t.Error("two IPv4 addresses count as one")
 	}
 }

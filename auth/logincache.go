@@ -47,7 +47,7 @@ func newLoginCache() *loginCache {
 // password may come in at all, since what may not is hashed every time.
 func (c *loginCache) tag(a Attempt, v verdicts, password []byte) (tag loginTag) {
 	mac := hmac.New(sha256.New, c.key[:])
-	fmt.Fprintf(mac, "%s %t %q %q ", sourceOf(a.Source), v.right == nil, v.hash, a.Manager)
+	fmt.Fprintf(mac, "%s %t %q %q ", Network(a.Source), v.right == nil, v.hash, a.Manager)
 	mac.Write(password)
 	mac.Sum(tag[:0])
 	return tag

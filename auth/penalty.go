@@ -25,7 +25,7 @@ type penalties struct {
 // take charges one attempt to the source and reports whether it may be made.
 // It is charged before its result is known, or many at once would be free.
 func (p *penalties) take(source netip.Addr) bool {
-	key, now := sourceOf(source), time.Now()
+	key, now := Network(source), time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	due := p.debt[key]
@@ -42,7 +42,7 @@ func (p *penalties) take(source netip.Addr) bool {
 
 // refund takes one attempt back: it succeeded, or was never decided.
 func (p *penalties) refund(source netip.Addr) {
-	key := sourceOf(source)
+	key := Network(source)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if due, ok := p.debt[key]; ok {
@@ -72,8 +72,9 @@ func (p *penalties) makeRoomLocked(now time.Time) {
 	}
 }
 
-// sourceOf is what an address counts as: one host has a whole /64 of IPv6.
-func sourceOf(a netip.Addr) netip.Prefix {
+// Network is what an address counts as where sources are bounded: one host has
+// a whole /64 of IPv6.
+func Network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 32
 	if a.Is6() {

@@ -5,25 +5,28 @@ import (
 	"sync"
 )
 
-// admission bounds the connections that have not logged in yet. One source
-// may have half of the places: it must not shut out all others.
+// admission bounds the connections that have not logged in yet. One network
+// may have a quarter of the places: it must not shut out all others.
 type admission struct {
-	limit int
+	limit, share int
 
 	mu       sync.Mutex // guards the following
 	total    int
-	bySource map[netip.Addr]int
+	bySource map[netip.Prefix]int
 }
 
+// minShare is what a source may have at least: managers log in several at once.
+const minShare = 4
+
 func newAdmission(limit int) *admission {
-	return &admission{limit: limit, bySource: make(map[netip.Addr]int)}
+	return &admission{limit: limit, share: max(minShare, limit/4), bySource: make(map[netip.Prefix]int)}
 }
 
 // enter takes a place and reports whether there was one.
-func (a *admission) enter(source netip.Addr) bool {
+func (a *admission) enter(source netip.Prefix) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.total >= a.limit || a.bySource[source] >= max(1, a.limit/2) {
+	if a.total >= a.limit || a.bySource[source] >= a.share {
 		return false
 	}
 	a.total++
@@ -31,7 +34,7 @@ func (a *admission) enter(source netip.Addr) bool {
 	return true
 }
 
-func (a *admission) leave(source netip.Addr) {
+func (a *admission) leave(source netip.Prefix) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.total--

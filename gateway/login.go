@@ -114,14 +114,15 @@ func sourceOf(conn net.Conn) netip.AddrPort {
 func (e *endpoint) handle(conn net.Conn) {
 	defer conn.Close()
 	source := sourceOf(conn)
-	if !e.g.arrive.enter(source.Addr()) {
+	network := auth.Network(source.Addr())
+	if !e.g.arrive.enter(network) {
 		e.g.opts.Log.Warn("too many managers are logging in at once, a connection is dropped",
 			"source", source.Addr(), "port", e.port)
 		return
 	}
 	begin := time.Now()
 	server, channels, requests, err := e.login(conn, source.Addr())
-	e.g.arrive.leave(source.Addr())
+	e.g.arrive.leave(network)
 	if err != nil {
 		return
 	}

@@ -49,7 +49,9 @@ type Options struct {
 	SpoolMemory int
 	// SpoolBudget bounds all requests in progress together, in bytes (default 1 GiB).
 	SpoolBudget int64
-	// MaxLogins bounds the manager connections that have not logged in yet (default 256).
+	// MaxLogins bounds the manager connections that have not logged in yet
+	// (default 256). One source, an IPv6 /64 or an IPv4 address, may have a
+	// quarter of it, and four in any case.
 	MaxLogins int
 	// MaxSessions bounds the manager sessions of one manager connection (default 32).
 	MaxSessions int
