@@ -86,17 +86,6 @@ func (f *Failures) List(now time.Time) []Failure {
 	return list
 }
 
-// Clear removes the marks of an identity.
-func (f *Failures) Clear(id Identity) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for key := range f.marks {
-		if key.identity == id {
-			delete(f.marks, key)
-		}
-	}
-}
-
 func (f *Failures) expired(since, now time.Time) bool {
 	return f.ttl > 0 && now.Sub(since) >= f.ttl
 }

@@ -71,6 +71,6 @@ type Memory interface {
 	// name has an identity already.
 	Pin(Device) error
 	// NotePending counts a call of an unknown identity. It may drop older
-	// entries to stay bounded.
-	NotePending(Pending) error
+	// entries to stay bounded, and does not wait for a disk.
+	NotePending(Pending)
 }

@@ -64,7 +64,7 @@ func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*bin
 	b.name, b.entry = device.Name, s.byName[device.Name]
 	if e := b.entry; e != nil {
 		if len(e.Pins) > 0 {
-			return b, nil, reject(RejectedKey, "the key %s was approved as %s, but session %s now pins other keys: add it to host_keys, or forget the device", b.identity, e.Name, e.Name)
+			return b, nil, reject(RejectedKeyChanged, "the key %s was approved as %s, but session %s now pins other keys: add it to host_keys, or forget the device", b.identity, e.Name, e.Name)
 		}
 		if r := outOfPlace(e, p.remote); r != nil {
 			return b, nil, r
@@ -86,7 +86,7 @@ func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *
 	case auth.TrustPinned:
 		return b, nil, reject(RejectedUntrusted, "the key %s is not pinned on any session entry, and trust is \"pinned\"", b.identity)
 	case auth.TrustApprove:
-		return b, nil, reject(RejectedPending, "the key %s is not known: compare it with the device's own, then approve it with \"callhome-gateway device approve %s --name NAME\"", b.identity, b.identity)
+		return b, nil, reject(RejectedPending, "the key %s is not known: compare it with the device's own, then approve it (device approve)", b.identity)
 	}
 	b.firstUse = true
 	if b.name == "" {
@@ -141,7 +141,7 @@ func (s *Server) changedKey(e *Entry, id auth.Identity) *rejection {
 	if len(known) == 0 {
 		return nil
 	}
-	return reject(RejectedKey, "%s shows the %s key %s, but is known by %s: if the device was replaced or given a new key, correct its host_keys, or forget it and approve it again",
+	return reject(RejectedKeyChanged, "%s shows the %s key %s, but is known by %s: if the device was replaced or given a new key, correct its host_keys, or forget it and approve it again",
 		e.Name, id.Type, id, fingerprints(known))
 }
 

@@ -41,9 +41,8 @@ func (m *memory) Pin(d auth.Device) error {
 	return nil
 }
 
-func (m *memory) NotePending(p auth.Pending) error {
+func (m *memory) NotePending(p auth.Pending) {
 	m.pending = append(m.pending, p)
-	return nil
 }
 
 func testIdentity(name string) auth.Identity {
@@ -85,14 +84,14 @@ func TestStageB(t *testing.T) {
 		{name: "pinned, under every trust", id: pinned, trust: auth.TrustPinned, device: "by-pin", user: "alias"},
 		{name: "pinned with its address", from: "192.0.2.10", id: testIdentity("both"), device: "both", user: "fleet"},
 		{name: "pinned, from elsewhere", id: testIdentity("both"), device: "both", reason: RejectedUntrusted, detail: "limited to 192.0.2.10/32"},
-		{name: "changed at its address", from: "192.0.2.10", id: stranger, device: "both", reason: RejectedKey, detail: "shows the ssh-ed25519 key"},
-		{name: "changed, first-use", from: "192.0.2.10", id: stranger, trust: auth.TrustFirstUse, device: "both", reason: RejectedKey},
-		{name: "changed, pinned", from: "192.0.2.10", id: stranger, trust: auth.TrustPinned, device: "both", reason: RejectedKey},
-		{name: "changed since the approval", from: "192.0.2.30", id: stranger, trust: auth.TrustFirstUse, device: "known-address", reason: RejectedKey},
+		{name: "changed at its address", from: "192.0.2.10", id: stranger, device: "both", reason: RejectedKeyChanged, detail: "shows the ssh-ed25519 key"},
+		{name: "changed, first-use", from: "192.0.2.10", id: stranger, trust: auth.TrustFirstUse, device: "both", reason: RejectedKeyChanged},
+		{name: "changed, pinned", from: "192.0.2.10", id: stranger, trust: auth.TrustPinned, device: "both", reason: RejectedKeyChanged},
+		{name: "changed since the approval", from: "192.0.2.30", id: stranger, trust: auth.TrustFirstUse, device: "known-address", reason: RejectedKeyChanged},
 		{name: "a neighbour behind the address of an entry", from: "192.0.2.10", id: approved, device: "approved", user: "fleet"},
 		{name: "approved", id: approved, device: "approved", user: "fleet"},
 		{name: "approved, from anywhere", from: "2001:db8::1", id: approved, device: "approved", user: "fleet"},
-		{name: "approved, but the entry pins another", from: "192.0.2.10", id: testIdentity("stale"), device: "both", reason: RejectedKey, detail: "now pins other keys"},
+		{name: "approved, but the entry pins another", from: "192.0.2.10", id: testIdentity("stale"), device: "both", reason: RejectedKeyChanged, detail: "now pins other keys"},
 		{name: "approved with a user", id: named, device: "named", user: "old", reason: RejectedWrongUser, detail: "named needs the user entry old"},
 		{name: "approved with a user that is gone", id: testIdentity("gone"), device: "gone", reason: RejectedNoUser, detail: "does not have any more"},
 		{name: "approved for an entry by address", from: "192.0.2.30", id: approvedAt, device: "known-address", user: "old"},

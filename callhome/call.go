@@ -122,7 +122,7 @@ func (c *call) failed(l *login, err error) *rejection {
 		s.sources.served(c.info.Remote.Addr(), c.plan.user)
 	case r.reason == RejectedWrongUser:
 		s.sources.await(c.info.Remote.Addr(), l.binding.user, now)
-	case r.reason == RejectedKey && c.plan.entry != nil:
+	case r.reason == RejectedKeyChanged && c.plan.entry != nil:
 		s.hunts.miss(c.plan.entry.Name, l.binding.identity.Type)
 	case r.reason == RejectedPending:
 		c.notePending(l.binding, now)
@@ -131,12 +131,9 @@ func (c *call) failed(l *login, err error) *rejection {
 }
 
 func (c *call) notePending(b *binding, now time.Time) {
-	err := c.server.opts.Memory.NotePending(auth.Pending{
+	c.server.opts.Memory.NotePending(auth.Pending{
 		Identity: b.identity, Address: c.info.Remote.Addr(), Name: b.name, First: now, Last: now, Calls: 1,
 	})
-	if err != nil {
-		c.server.log.Error("cannot remember a pending device", "identity", b.identity.Fingerprint, "error", err)
-	}
 }
 
 // establish makes a link of a connection that has logged in.
@@ -200,8 +197,8 @@ func (c *call) linkEnded(link *Link) {
 	}
 	_ = c.conn.end()
 	s.opts.Detach(link)
-	s.log.Info("device is away", "device", link.name, "reason", link.Err().Error(),
-		"connected_for", time.Since(link.since).Round(time.Second))
+	s.log.Info("a device is away", "device", link.name, "detail", link.Err().Error(),
+		"lasted", time.Since(link.since).Round(time.Second))
 }
 
 func (c *call) newLink(conn ssh.Conn) *Link {
@@ -267,50 +264,4 @@ func (c *call) pin() *rejection {
 		return reject(RejectedUntrusted, "cannot pin the key %s as %s: %v", b.identity, b.name, err)
 	}
 	return nil
-}
-
-// report makes the outcome known: once a call.
-func (c *call) report(r *rejection) {
-	o := Outcome{Time: time.Now(), Reason: Accepted, Remote: c.info.Remote, Took: time.Since(c.at)}
-	if r != nil {
-		o.Reason, o.Detail = r.reason, r.detail
-	}
-	if c.plan != nil {
-		o.User = c.plan.user.Name
-	}
-	if b := c.binding; b != nil {
-		o.Device, o.Identity = b.name, b.identity
-		if b.user != nil {
-			o.User = b.user.Name
-		}
-	}
-	c.server.logOutcome(o)
-	c.server.opts.Outcome(o)
-}
-
-func (s *Server) logOutcome(o Outcome) {
-	args := []any{"reason", string(o.Reason), "remote", o.Remote}
-	if o.Device != "" {
-		args = append(args, "device", o.Device)
-	}
-	if !o.Identity.IsZero() {
-		args = append(args, "identity", o.Identity.Fingerprint, "key_type", o.Identity.Type)
-	}
-	if o.User != "" {
-		args = append(args, "user", o.User)
-	}
-	if o.Reason == Accepted {
-		s.log.Info("device is connected", append(args, "took", o.Took.Round(time.Millisecond))...)
-		return
-	}
-	args = append(args, "detail", o.Detail)
-	switch o.Reason {
-	case RejectedKey:
-		s.log.Error("a device shows another key", args...)
-	case RejectedPending:
-		// It calls every few seconds until somebody decides.
-		s.log.Info("a device waits for approval", args...)
-	default:
-		s.log.Warn("a call was not accepted", args...)
-	}
 }

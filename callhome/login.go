@@ -89,7 +89,7 @@ func (l *login) checkHostKey(ctx context.Context, key ssh.PublicKey) error {
 	l.leave()
 	b, rejected := l.server.bind(l.plan, auth.SSHIdentity(key))
 	if rejected == nil {
-		l.over, rejected = l.server.free(ctx, b.name)
+		l.over, rejected = l.server.inUse(ctx, b.name)
 	}
 	l.binding, l.rejected = b, rejected
 	if rejected != nil {

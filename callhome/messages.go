@@ -11,9 +11,18 @@ type (
 	Head = netconf.Head
 	// Hello is what the device said of itself.
 	Hello = netconf.Hello
+	// Kind says what a message is.
+	Kind = netconf.Kind
 	// Framing is how messages are delimited on a session.
 	Framing = netconf.Framing
 )
 
-// KindRPC is the Head.Kind of a request.
-const KindRPC = netconf.KindRPC
+// The kinds of message that a session carries, and the framings.
+const (
+	KindRPC          = netconf.KindRPC
+	KindReply        = netconf.KindReply
+	KindNotification = netconf.KindNotification
+
+	EndOfMessage = netconf.EndOfMessage
+	Chunked      = netconf.Chunked
+)

@@ -1,6 +1,7 @@
 package callhome
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -12,22 +13,22 @@ type Reason string
 
 // The reasons, in the order in which the accept procedure reaches them.
 const (
-	Accepted          Reason = "accepted"
-	RejectedNetwork   Reason = "rejected-network"
-	RejectedLimit     Reason = "rejected-limit"
-	RejectedInUse     Reason = "rejected-in-use"
-	RejectedHook      Reason = "rejected-hook"
-	RejectedNoUser    Reason = "rejected-no-user"
-	RejectedUntrusted Reason = "rejected-untrusted"
-	RejectedPending   Reason = "rejected-pending"
-	RejectedKey       Reason = "rejected-key-changed"
-	RejectedWrongUser Reason = "rejected-wrong-user"
-	FailedPreamble    Reason = "failed-preamble"
-	FailedHandshake   Reason = "failed-handshake"
-	FailedLogin       Reason = "failed-login"
-	FailedSubsystem   Reason = "failed-subsystem"
-	FailedHello       Reason = "failed-hello"
-	TimedOut          Reason = "timeout"
+	Accepted           Reason = "accepted"
+	RejectedNetwork    Reason = "rejected-network"
+	RejectedLimit      Reason = "rejected-limit"
+	RejectedInUse      Reason = "rejected-in-use"
+	RejectedHook       Reason = "rejected-hook"
+	RejectedNoUser     Reason = "rejected-no-user"
+	RejectedUntrusted  Reason = "rejected-untrusted"
+	RejectedPending    Reason = "rejected-pending"
+	RejectedKeyChanged Reason = "rejected-key-changed"
+	RejectedWrongUser  Reason = "rejected-wrong-user"
+	FailedPreamble     Reason = "failed-preamble"
+	FailedHandshake    Reason = "failed-handshake"
+	FailedLogin        Reason = "failed-login"
+	FailedSubsystem    Reason = "failed-subsystem"
+	FailedHello        Reason = "failed-hello"
+	TimedOut           Reason = "timeout"
 )
 
 // Outcome is how one call ended.
@@ -47,4 +48,62 @@ type Outcome struct {
 	Detail string
 	// Took is the time from the accept to the outcome.
 	Took time.Duration
+}
+
+// rejection is a call's end by decision of the gateway.
+type rejection struct {
+	reason Reason
+	detail string
+}
+
+func (r *rejection) Error() string { return r.detail }
+
+func reject(reason Reason, format string, args ...any) *rejection {
+	return &rejection{reason, fmt.Sprintf(format, args...)}
+}
+
+// report makes the outcome known: once a call.
+func (c *call) report(r *rejection) {
+	o := Outcome{Time: time.Now(), Reason: Accepted, Remote: c.info.Remote, Took: time.Since(c.at)}
+	if r != nil {
+		o.Reason, o.Detail = r.reason, r.detail
+	}
+	if c.plan != nil {
+		o.User = c.plan.user.Name
+	}
+	if b := c.binding; b != nil {
+		o.Device, o.Identity = b.name, b.identity
+		if b.user != nil {
+			o.User = b.user.Name
+		}
+	}
+	c.server.logOutcome(o)
+	c.server.opts.Outcome(o)
+}
+
+func (s *Server) logOutcome(o Outcome) {
+	args := []any{"reason", string(o.Reason), "remote", o.Remote}
+	if o.Device != "" {
+		args = append(args, "device", o.Device)
+	}
+	if !o.Identity.IsZero() {
+		args = append(args, "identity", o.Identity.Fingerprint, "key_type", o.Identity.Type)
+	}
+	if o.User != "" {
+		args = append(args, "user", o.User)
+	}
+	if o.Reason == Accepted {
+		s.log.Info("a device is connected", append(args, "took", o.Took.Round(time.Millisecond))...)
+		return
+	}
+	args = append(args, "detail", o.Detail)
+	switch o.Reason {
+	case RejectedKeyChanged:
+		s.log.Error("a device shows another key", args...)
+	case RejectedPending:
+		// It calls every few seconds until somebody decides.
+		s.log.Info("a device waits for approval", args...)
+	default:
+		s.log.Warn("a call was not accepted", args...)
+	}
 }

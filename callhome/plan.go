@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -26,18 +25,6 @@ type plan struct {
 	users []*auth.User
 	// hostKeyTypes are the key types to ask the device for, in order.
 	hostKeyTypes []string
-}
-
-// rejection is a call's end by decision of the gateway.
-type rejection struct {
-	reason Reason
-	detail string
-}
-
-func (r *rejection) Error() string { return r.detail }
-
-func reject(reason Reason, format string, args ...any) *rejection {
-	return &rejection{reason, fmt.Sprintf(format, args...)}
 }
 
 // plan is stage A.

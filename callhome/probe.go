@@ -58,30 +58,17 @@ func (l *Link) acknowledges() bool {
 	}
 	// Sent from a goroutine of its own: where the device's window is full the
 	// write blocks, and that is no sign of death.
-	if !l.spawn(func() { l.poke() }) {
+	if !l.spawn(l.poke) {
 		return false
 	}
-	deadline := time.NewTimer(probeTimeout)
-	defer deadline.Stop()
-	tick := time.NewTicker(probeInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-l.ending:
-			return false
-		case <-tick.C:
-			now, err := l.call.tcpState()
-			if err != nil || !now.established {
-				return false // a reset or an end of the stream is a segment too
-			}
-			if now.segmentsIn != before.segmentsIn {
-				return true
-			}
-		case <-deadline.C:
-			now, err := l.call.tcpState()
-			return err == nil && now.windowClosed()
+	now := before
+	return l.watch(func() (alive, over bool) {
+		now, err = l.call.tcpState()
+		if err != nil || !now.established {
+			return false, true // a reset or an end of the stream is a segment too
 		}
-	}
+		return true, now.segmentsIn != before.segmentsIn
+	}, func() bool { return now.windowClosed() })
 }
 
 // answers is the probe where what TCP acknowledges is not known or says nothing
@@ -92,6 +79,14 @@ func (l *Link) answers() bool {
 	if !l.spawn(l.ping) {
 		return false
 	}
+	return l.watch(func() (alive, over bool) {
+		return true, l.call.lastRead.Load() != before
+	}, func() bool { return busy && l.call.silence() < l.liveness.deadAfter })
+}
+
+// watch looks again and again until it is over, or the time for it is and late
+// decides. A link that ends meanwhile is dead.
+func (l *Link) watch(look func() (alive, over bool), late func() bool) bool {
 	deadline := time.NewTimer(probeTimeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(probeInterval)
@@ -101,29 +96,11 @@ func (l *Link) answers() bool {
 		case <-l.ending:
 			return false
 		case <-deadline.C:
-			return busy && l.call.silence() < l.liveness.deadAfter
+			return late()
 		case <-tick.C:
-			if l.call.lastRead.Load() != before {
-				return true
+			if alive, over := look(); over {
+				return alive
 			}
 		}
 	}
 }
-
-// tcpState is what the kernel knows of a connection's other end.
-type tcpState struct {
-	established bool
-	segmentsIn  uint32
-	window      uint32 // what the device would take, in bytes
-	probesOut   uint8  // window probes that it has not answered
-	unsent      bool
-	// waiting says that something was sent, or is to be, that the device has
-	// not acknowledged; silence is the time since it last acknowledged or sent.
-	waiting bool
-	silence time.Duration
-}
-
-// windowClosed tells a device that takes no data at present but answers when it
-// is asked, one question perhaps being on its way: the kernel asks ever more
-// rarely, so that a time without a segment proves nothing.
-func (t tcpState) windowClosed() bool { return t.unsent && t.window == 0 && t.probesOut <= 1 }

@@ -164,18 +164,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Links returns the live links, ordered by name.
-func (s *Server) Links() []*Link { return s.links.all() }
-
 // Link returns the live link of a device, or nil.
 func (s *Server) Link(name string) *Link { return s.links.holder(name) }
 
 // Failures returns the logins that devices refused and that are not tried again.
 func (s *Server) Failures() []auth.Failure { return s.failures.List(time.Now()) }
-
-// ClearFailures lets every user entry be tried again on the device with this
-// identity.
-func (s *Server) ClearFailures(id auth.Identity) { s.failures.Clear(id) }
 
 // Awaited returns the users that devices behind an address turned out to need,
 // by address: they are tried on the next calls from there.

@@ -59,11 +59,10 @@ func (m *memory) Pin(d auth.Device) error {
 	return nil
 }
 
-func (m *memory) NotePending(p auth.Pending) error {
+func (m *memory) NotePending(p auth.Pending) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pending = append(m.pending, p)
-	return nil
 }
 
 // server is a running Server and what it reported.
@@ -291,7 +290,7 @@ func TestChangedKeyIsRejectedUnderEveryTrust(t *testing.T) {
 				Entries: []callhome.Entry{{Name: "edge-1", Address: netip.MustParsePrefix("127.0.0.0/8"), Pins: []auth.Identity{identity(t, "the real one")}}},
 			})
 			device(t, s, devicesim.Options{OnAuth: log.add})
-			o := s.want(t, callhome.RejectedKey)
+			o := s.want(t, callhome.RejectedKeyChanged)
 			if o.Device != "edge-1" || len(log.all()) != 0 {
 				t.Errorf("outcome %+v, authentication %v", o, log.all())
 			}

@@ -2,8 +2,6 @@ package callhome
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"sync"
 )
 
@@ -48,22 +46,10 @@ func (t *table) release(l *Link) {
 	}
 }
 
-// all returns the live links, ordered by name.
-func (t *table) all() []*Link {
-	t.mu.Lock()
-	list := make([]*Link, 0, len(t.links))
-	for _, l := range t.links {
-		list = append(list, l)
-	}
-	t.mu.Unlock()
-	slices.SortFunc(list, func(a, b *Link) int { return strings.Compare(a.name, b.name) })
-	return list
-}
-
-// free decides about a call of a device that may have a link already. A dead
+// inUse decides about a call of a device that may have a link already. A dead
 // link is returned, to be taken over from once the call has logged in; until
 // then it stays, so that a neighbour behind the NAT cannot end it.
-func (s *Server) free(ctx context.Context, name string) (over *Link, r *rejection) {
+func (s *Server) inUse(ctx context.Context, name string) (dead *Link, r *rejection) {
 	current := s.links.holder(name)
 	if current == nil {
 		return nil, nil

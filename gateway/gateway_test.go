@@ -55,7 +55,7 @@ func TestSentences(t *testing.T) {
 	h.attach("edge-2", away)
 	away.breaks(errReset)
 	eventually(t, "device that is away", func() bool { return h.known("edge-2").await(expired()) == nil })
-	h.NoteOutcome("edge-2", callhome.Outcome{Time: time.Now(), Reason: callhome.RejectedKey, Detail: "it shows\nanother key"})
+	h.NoteOutcome("edge-2", callhome.Outcome{Time: time.Now(), Reason: callhome.RejectedKeyChanged, Detail: "it shows\nanother key"})
 	full := newFakeLink(1, func(context.Context, uint32) (session, error) { return nil, callhome.ErrNoSession })
 	h.attach("edge-3", full)
 	t.Cleanup(func() { full.breaks(errReset) })

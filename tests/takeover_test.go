@@ -27,7 +27,7 @@ func TestARebootedDeviceTakesOverItsHalfOpenLink(t *testing.T) {
 
 	stranger := harness.NewLibnetconf(t, options)
 	knocking := stranger.CallHome(t, l.CallHome())
-	l.awaitOutcome(t, callhome.RejectedKey)
+	l.awaitOutcome(t, callhome.RejectedKeyChanged)
 	l.mustBeTheSameLink(t)
 	knocking.Kill()
 
@@ -85,7 +85,7 @@ func TestANeighbourBehindTheSameAddressHarmsNobody(t *testing.T) {
 	stranger := harness.NewSimulator(t, harness.NewKey(t), devicesim.Options{
 		Connect: g.CallHome(), Source: netip.MustParseAddr(source), Reconnect: -1,
 	})
-	l.awaitOutcome(t, callhome.RejectedKey)
+	l.awaitOutcome(t, callhome.RejectedKeyChanged)
 	if asked := stranger.Auth.String(); asked != "" {
 		t.Errorf("the stranger was asked to log in: %s", asked)
 	}

@@ -123,7 +123,7 @@ func TestAChangedHostKeyIsRejectedUnderEveryTrustSetting(t *testing.T) {
 			first.Stop()
 			g.AwaitDevice(t, harness.ReplyTimeout, "edge-1 to be away", away)
 			impostor := harness.NewSimulator(t, changed, options)
-			awaitOutcome(t, g, callhome.RejectedKey, func(d control.Device) bool { return d.Name == "edge-1" })
+			awaitOutcome(t, g, callhome.RejectedKeyChanged, func(d control.Device) bool { return d.Name == "edge-1" })
 			if asked := impostor.Auth.String(); asked != "" {
 				t.Errorf("the changed key was asked to log in: %s", asked)
 			}

@@ -88,15 +88,14 @@ func (s *Store) orderPending() {
 	}
 }
 
-// NotePending implements auth.Memory. It never waits for the disk; its error is
-// that of the latest write, and the call is counted all the same.
-func (s *Store) NotePending(p auth.Pending) error {
+// NotePending implements auth.Memory. It never waits for the disk.
+func (s *Store) NotePending(p auth.Pending) {
 	p = completed(p)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fingerprint := p.Identity.Fingerprint
 	if _, known := s.devices[fingerprint]; known {
-		return nil // it was approved while it called
+		return // it was approved while it called
 	}
 	if e, ok := s.pending[fingerprint]; ok {
 		p.First, p.Calls = e.First, e.Calls+p.Calls
@@ -106,7 +105,6 @@ func (s *Store) NotePending(p auth.Pending) error {
 	s.sequence++
 	s.putPendingLocked(&pendingEntry{Pending: p, sequence: s.sequence, dirty: true})
 	s.markDirty()
-	return nil
 }
 
 func completed(p auth.Pending) auth.Pending {
