@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -54,8 +55,8 @@ func (c *managerConn) accept(offered ssh.NewChannel, sessions *sync.WaitGroup) {
 		_ = offered.Reject(ssh.UnknownChannelType, c.noShell())
 		return
 	}
-	if !c.enter() {
-		_ = offered.Reject(ssh.ResourceShortage, "too many sessions on this connection")
+	if refusal := c.enter(); refusal != "" {
+		c.reject(offered, refusal)
 		return
 	}
 	channel, requests, err := offered.Accept()
@@ -66,21 +67,46 @@ func (c *managerConn) accept(offered ssh.NewChannel, sessions *sync.WaitGroup) {
 	sessions.Go(newManagerSession(c, channel, requests).serve)
 }
 
-// enter counts a channel, if there may be another.
-func (c *managerConn) enter() bool {
+// reject refuses a channel, by the sentence that the manager is shown.
+func (c *managerConn) reject(offered ssh.NewChannel, sentence string) {
+	c.e.g.opts.Log.Info("a manager got no session", "manager", c.grant.manager,
+		"device", logged(c.grant.device), "source", c.source, "reason", sentence)
+	_ = offered.Reject(ssh.ResourceShortage, sentence)
+}
+
+// turnAway ends a connection that is one too many. SSH has only the answer to
+// the first channel to say why.
+func (c *managerConn) turnAway(channels <-chan ssh.NewChannel, sentence string) {
+	defer context.AfterFunc(c.e.ctx, c.kill)()
+	late := time.AfterFunc(lastWords, c.kill)
+	defer late.Stop()
+	if offered, ok := <-channels; ok {
+		c.reject(offered, sentence)
+	}
+}
+
+// enter counts a channel, or returns why there may be no other.
+func (c *managerConn) enter() (refusal string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing || c.open >= c.e.g.opts.MaxSessions {
-		return false
+	if c.closing {
+		return "this endpoint is closing"
 	}
-	c.open++
-	return true
+	perConnection := c.e.g.opts.MaxSessions
+	if c.open >= perConnection {
+		return "too many sessions on this connection"
+	}
+	if refusal = c.e.g.quotas.enter(c.grant, perConnection); refusal == "" {
+		c.open++
+	}
+	return refusal
 }
 
 // leave counts a channel that has ended.
 func (c *managerConn) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.e.g.quotas.leave(c.grant)
 	if c.open--; c.closing && c.open == 0 {
 		c.kill()
 	}

@@ -26,6 +26,7 @@ type Gateway struct {
 	ports   *portBook
 	budget  *budget
 	arrive  *admission
+	quotas  quotas
 	started time.Time
 
 	// ctx ends with Serve, and with it all that runs.

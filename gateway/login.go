@@ -133,5 +133,10 @@ func (e *endpoint) handle(conn net.Conn) {
 	e.g.opts.Log.Debug("a manager has logged in", "manager", granted.manager,
 		"device", logged(granted.device), "source", source, "took", time.Since(begin))
 	c := &managerConn{e: e, conn: conn, grant: granted, source: source}
+	if refusal := e.g.quotas.connect(granted); refusal != "" {
+		c.turnAway(channels, refusal)
+		return
+	}
+	defer e.g.quotas.disconnect(granted)
 	c.serve(channels, requests)
 }
