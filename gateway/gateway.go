@@ -24,7 +24,7 @@ type Gateway struct {
 	logins  *auth.Logins
 	ssh     *ssh.ServerConfig // lacks its callbacks
 	ports   *portBook
-	budget  *budget
+	budgets map[string]*budget // by manager
 	arrive  *admission
 	quotas  quotas
 	started time.Time
@@ -61,7 +61,7 @@ func New(opts Options) (*Gateway, error) {
 	}
 	g := &Gateway{
 		opts: opts, logins: logins, ssh: config, ports: ports, started: time.Now(),
-		budget:  newBudget(opts.SpoolBudget),
+		budgets: newBudgets(&opts),
 		arrive:  newAdmission(opts.MaxLogins),
 		devices: make(map[string]*device),
 	}

@@ -41,13 +41,15 @@ type Options struct {
 	// LoginTimeout bounds a manager's handshake and login (default 60s).
 	LoginTimeout time.Duration
 	// StallTimeout ends a manager that reads nothing while data waits, or that
-	// stops in the middle of a message (default 60s).
+	// stops in the middle of a message, or sends one that takes longer at less
+	// than 16 KiB a second (default 60s).
 	StallTimeout time.Duration
 	// MaxMessage bounds one request, in bytes (default 256 MiB).
 	MaxMessage int64
 	// SpoolMemory bounds the part of one request that is held in memory (default 1 MiB).
 	SpoolMemory int
-	// SpoolBudget bounds all requests in progress together, in bytes (default 1 GiB).
+	// SpoolBudget bounds all requests in progress together, in bytes (default
+	// 1 GiB). One manager may have a quarter of it, or MaxMessage if that is more.
 	SpoolBudget int64
 	// MaxLogins bounds the manager connections that have not logged in yet
 	// (default 256). One source, an IPv6 /64 or an IPv4 address, may have a

@@ -54,7 +54,7 @@ func newRelay(ctx context.Context, end func(*ending), opts *Options, held *budge
 	r := &relay{
 		ctx: ctx, end: end, opts: opts, link: l, device: device,
 		stream: manager, manager: netconf.NewConn(manager), checker: netconf.NewChecker(),
-		spool: spool{budget: held, limit: opts.MaxMessage, memory: opts.SpoolMemory, dir: opts.TempDir},
+		spool: spool{budget: held, limit: opts.MaxMessage, memory: opts.SpoolMemory, grace: opts.StallTimeout, dir: opts.TempDir},
 	}
 	manager.inMessage = r.manager.InMessage
 	return r
@@ -213,6 +213,8 @@ func unfit(err error) *refusal {
 		return &refusal{reason: "the manager ended in the middle of a message"}
 	case errors.Is(err, errTooBig):
 		return &refusal{"the request is too big", err, &netconf.RPCError{Type: "rpc", Tag: "too-big", Message: errTooBig.Error()}}
+	case errors.Is(err, errSlow):
+		return &refusal{"the manager sends a request too slowly", nil, &netconf.RPCError{Type: "rpc", Tag: "operation-failed", Message: errSlow.Error()}}
 	case errors.Is(err, errNoRoom):
 		return &refusal{"no room for the request", err, &netconf.RPCError{Type: "rpc", Tag: "resource-denied", Message: errNoRoom.Error()}}
 	}

@@ -47,7 +47,7 @@ func newRigWith(t testing.TB, opts Options, device netconf.Framing, hello *netco
 		cancel: func(e *ending) { cancel(e) },
 	}
 	stream := newStream(near, opts.StallTimeout, func(reason string) { cancel(&ending{reason: reason}) })
-	r.relay = newRelay(ctx, r.cancel, &opts, newBudget(opts.SpoolBudget), r.link, session, stream)
+	r.relay = newRelay(ctx, r.cancel, &opts, newBudget(opts.SpoolBudget, nil), r.link, session, stream)
 	// What the SSH side does when a session ends.
 	stop := context.AfterFunc(ctx, func() {
 		session.Close()

@@ -52,6 +52,7 @@ func (s *managerSession) end(why *ending) { s.cancel(why) }
 // serve answers the channel's requests and watches over the session until it
 // has ended on both sides.
 func (s *managerSession) serve() {
+	defer s.stream.stop()
 	defer s.work.Wait()
 	unasked := time.AfterFunc(s.opts.HelloTimeout, func() {
 		s.end(refused("the manager asked for nothing", "nothing was asked for in time"))
@@ -122,7 +123,7 @@ func (s *managerSession) run(request *ssh.Request) {
 	}
 	defer device.Close()
 	defer context.AfterFunc(s.ctx, func() { _ = device.Close() })()
-	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.e.g.budget, l, device, s.stream)
+	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.e.g.budgets[s.conn.grant.manager], l, device, s.stream)
 	s.device, s.since = device, time.Now()
 	if !d.enter(s) {
 		s.refuse(refused("the device was forgotten", unknownDevice(d.name)))

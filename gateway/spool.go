@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -20,26 +21,50 @@ const (
 var (
 	errTooBig = errors.New("the message is larger than a request may be")
 	errNoRoom = errors.New("too much is held for requests in progress")
+	errSlow   = errors.New("the request arrives too slowly")
 )
 
-// budget bounds what all spools hold together, in bytes.
-type budget struct{ left atomic.Int64 }
+// minRate is how fast a message has to arrive, in bytes a second, once it has
+// taken longer than the grace: it takes room from others meanwhile.
+const minRate = 16 << 10
 
-func newBudget(n int64) *budget {
-	b := &budget{}
+// budget bounds what spools hold together, in bytes.
+type budget struct {
+	left atomic.Int64
+	all  *budget // which this one is a part of; nil when it is all there is
+}
+
+func newBudget(n int64, all *budget) *budget {
+	b := &budget{all: all}
 	b.left.Store(n)
 	return b
 }
 
+// newBudgets returns a budget for each manager. One alone can take a quarter
+// of all, or whatever a single request may need.
+func newBudgets(o *Options) map[string]*budget {
+	all := newBudget(o.SpoolBudget, nil)
+	budgets := make(map[string]*budget, len(o.Managers))
+	for _, m := range o.Managers {
+		budgets[m.Name] = newBudget(max(o.SpoolBudget/4, o.MaxMessage), all)
+	}
+	return budgets
+}
+
 func (b *budget) take(n int64) bool {
-	if b.left.Add(-n) < 0 {
+	if b.left.Add(-n) < 0 || b.all != nil && !b.all.take(n) {
 		b.left.Add(n)
 		return false
 	}
 	return true
 }
 
-func (b *budget) give(n int64) { b.left.Add(n) }
+func (b *budget) give(n int64) {
+	b.left.Add(n)
+	if b.all != nil {
+		b.all.give(n)
+	}
+}
 
 // spool holds one request until it is complete and known to be sound: the
 // first part in memory, the rest in a file that has no name any more.
@@ -47,6 +72,7 @@ type spool struct {
 	budget *budget
 	limit  int64 // of a message
 	memory int   // of its part in memory
+	grace  time.Duration
 	dir    string
 
 	mem   []byte
@@ -56,8 +82,10 @@ type spool struct {
 }
 
 // fill reads the body to its end, and writes each piece to check as it
-// arrives. Its errors are errTooBig, errNoRoom, check's, body's, or the disk's.
+// arrives. Its errors are errTooBig, errNoRoom, errSlow, check's, body's, or the
+// disk's.
 func (s *spool) fill(body io.Reader, check io.Writer) error {
+	begin := time.Now()
 	for {
 		piece := s.room()
 		n, err := body.Read(piece)
@@ -72,6 +100,9 @@ func (s *spool) fill(body io.Reader, check io.Writer) error {
 		}
 		if err != nil {
 			return err
+		}
+		if time.Since(begin) > s.grace+time.Duration(s.size/minRate)*time.Second {
+			return errSlow
 		}
 	}
 }

@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"callhome-gateway/auth"
+)
+
+func TestBudgetOfOneManager(t *testing.T) {
+	budgets := newBudgets(&Options{SpoolBudget: 400, MaxMessage: 10, Managers: []auth.Manager{
+		{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"},
+	}})
+	for _, name := range []string{"a", "b", "c", "d"} {
+		if !budgets[name].take(100) || budgets[name].take(1) {
+			t.Errorf("manager %s has not a quarter", name)
+		}
+	}
+	if budgets["e"].take(1) {
+		t.Error("more than all was given")
+	}
+	budgets["a"].give(50)
+	if !budgets["e"].take(50) || budgets["a"].take(1) {
+		t.Error("what one gave back is not there for another")
+	}
+	large := newBudgets(&Options{SpoolBudget: 400, MaxMessage: 300, Managers: []auth.Manager{{Name: "a"}}})
+	if !large["a"].take(300) {
+		t.Error("a request that is allowed has no room")
+	}
+}
+
+// drip gives a piece at a time, and waits before each.
+type drip struct {
+	io.Reader
+	pause time.Duration
+}
+
+func (d drip) Read(p []byte) (int, error) {
+	time.Sleep(d.pause)
+	return d.Reader.Read(p)
+}
+
+func TestSlowRequestsEnd(t *testing.T) {
+	const text = 1 << 10
+	for _, c := range []struct {
+		pause time.Duration
+		want  error
+	}{{0, nil}, {60 * time.Second / (text + 1), nil}, {time.Second, errSlow}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := spool{budget: newBudget(1<<20, nil), limit: 1 << 20, memory: 1 << 20, grace: time.Minute}
+			body := drip{iotest.OneByteReader(strings.NewReader(strings.Repeat("x", text))), c.pause}
+			begin := time.Now()
+			if err := s.fill(body, io.Discard); !errors.Is(err, c.want) {
+				t.Errorf("a byte every %s: %v", c.pause, err)
+			}
+			if time.Since(begin) > 62*time.Second {
+				t.Errorf("a byte every %s was taken for %s", c.pause, time.Since(begin))
+			}
+		})
+	}
+}
