@@ -31,6 +31,7 @@ type Session struct {
 	hello    *netconf.Hello
 	framing  netconf.Framing
 	shared   bool // hello's capabilities are one of helloSets
+	settled  time.Time
 
 	// sending is held while something is written: the control session has two
 	// senders, and x/crypto does not take a CloseWrite during a Write.
@@ -105,6 +106,7 @@ func (s *Session) start() error {
 		return fmt.Errorf("the hellos do not match: %w", err)
 	}
 	s.conn.SetFraming(s.framing)
+	s.settled = time.Now().Add(settleTime)
 	s.touch()
 	return nil
 }
@@ -164,6 +166,7 @@ func (s *Session) Framing() Framing { return s.framing }
 func (s *Session) Send(m *Message) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
+	s.settle()
 	s.touch()
 	if m.Head.Kind == netconf.KindRPC {
 		s.outstanding.Add(1)
@@ -175,6 +178,25 @@ func (s *Session) Send(m *Message) error {
 		return err
 	}
 	return nil
+}
+
+// settleTime is the least time between our hello and the first request. yuma123
+// (netconfd 2.13) does not look at a request that it reads together with the
+// hello before something else arrives. It is waited for only by a manager that
+// is faster than that.
+const settleTime = 100 * time.Millisecond
+
+func (s *Session) settle() {
+	wait := time.Until(s.settled)
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.closed:
+	}
 }
 
 func (s *Session) sendDocument(doc []byte) error {
