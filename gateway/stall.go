@@ -32,6 +32,16 @@ func (w *stallWatch) end() {
 	w.since = time.Time{}
 }
 
+// stop ends the watch when no operation will follow. A timer that is set keeps
+// all in memory that it can reach.
+func (w *stallWatch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
 // check runs when the timer fires. It sets it again for an operation that has
 // begun meanwhile.
 func (w *stallWatch) check() {

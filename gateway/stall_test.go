@@ -34,3 +34,13 @@ func TestStallWatchReportsOnlyWhatTakesTooLong(t *testing.T) {
 		}
 	})
 }
+
+func TestStallWatchSetsNoTimerOnceStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := stallWatch{limit: time.Minute, stalled: func() { t.Error("reported after the stop") }}
+		w.begin()
+		w.stop()
+		time.Sleep(2 * w.limit)
+		synctest.Wait()
+	})
+}

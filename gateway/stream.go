@@ -51,6 +51,12 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// stop ends the watch over the manager once nothing is read or written any more.
+func (s *stream) stop() {
+	s.reads.stop()
+	s.writes.stop()
+}
+
 // blocked reports whether a write is in progress that does not end soon.
 func (s *stream) blocked() bool {
 	const soon = 100 * time.Millisecond
