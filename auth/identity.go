@@ -11,6 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+const fingerprintPrefix = "SHA256:"
+
 // Identity is what a device proved in the handshake. It is comparable, and two
 // identities are equal when they are the same key.
 type Identity struct {
@@ -30,13 +32,25 @@ func SSHIdentity(key ssh.PublicKey) Identity {
 // tools that operators compare it with do.
 func (i Identity) String() string { return i.Fingerprint }
 
+// MinFingerprint is how much of a fingerprint must be given, after "SHA256:":
+// 48 bits, so that nobody makes a key that begins like another and is approved
+// in its place.
+const MinFingerprint = 8
+
+// Matches reports whether ref is the fingerprint or its beginning, with or
+// without "SHA256:".
+func (i Identity) Matches(ref string) bool {
+	digits := strings.TrimPrefix(ref, fingerprintPrefix)
+	return len(digits) >= MinFingerprint && strings.HasPrefix(i.Fingerprint, fingerprintPrefix+digits)
+}
+
 // IsZero reports whether nothing was proved.
 func (i Identity) IsZero() bool { return i.Fingerprint == "" }
 
 // Digest returns the SHA-256 digest that the fingerprint writes out, or nil
 // when the fingerprint is malformed.
 func (i Identity) Digest() []byte {
-	digest, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(i.Fingerprint, "SHA256:"))
+	digest, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(i.Fingerprint, fingerprintPrefix))
 	if err != nil || len(digest) != sha256.Size {
 		return nil
 	}

@@ -181,13 +181,13 @@ func (b backend) Device(_ context.Context, name string) (control.Device, error) 
 			found = []control.Device{d}
 			break
 		}
-		if isPrefix(name, d.Identity) {
+		if (auth.Identity{Fingerprint: d.Identity}).Matches(name) {
 			found = append(found, d)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return control.Device{}, unknownDevice(name)
+		return control.Device{}, store.UnknownDevice(name)
 	case 1:
 		d := found[0]
 		if link := b.callhome.Link(d.Name); link != nil && d.State == control.StateConnected {
@@ -196,17 +196,6 @@ func (b backend) Device(_ context.Context, name string) (control.Device, error) 
 		return d, nil
 	}
 	return control.Device{}, fmt.Errorf("%.80q: %w (%d): give more of its fingerprint", name, auth.ErrAmbiguous, len(found))
-}
-
-// isPrefix reports whether ref is the beginning of a fingerprint, of at least
-// 8 digits.
-func isPrefix(ref, fingerprint string) bool {
-	digits := strings.TrimPrefix(ref, "SHA256:")
-	return len(digits) >= 8 && strings.HasPrefix(fingerprint, "SHA256:"+digits)
-}
-
-func unknownDevice(name string) error {
-	return fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows those that are known", name, auth.ErrUnknownDevice)
 }
 
 // Approve implements control.Backend.
@@ -259,7 +248,7 @@ func (b backend) Forget(_ context.Context, name string) error {
 	if configured && len(b.store.Named(name)) == 0 {
 		return fmt.Errorf("%w: session %s is in the configuration, and nothing else is remembered of it: remove it there", control.ErrInvalid, name)
 	}
-	if _, err := b.store.Forget(name); err != nil {
+	if err := b.store.Forget(name); err != nil {
 		return err
 	}
 	b.end(name, "the device was forgotten")
@@ -284,7 +273,7 @@ func (b backend) Disconnect(_ context.Context, name string) error {
 	if b.known(name) {
 		return fmt.Errorf("%s: %w", name, control.ErrNotConnected)
 	}
-	return unknownDevice(name)
+	return store.UnknownDevice(name)
 }
 
 // end closes the link of a device, and reports whether there was one.

@@ -7,12 +7,6 @@ import (
 	"callhome-gateway/auth"
 )
 
-// minPrefix is how much of a fingerprint must be given: 48 bits, so that
-// nobody makes a key that begins like another and is approved in its place.
-const minPrefix = 8
-
-const fingerprintPrefix = "SHA256:"
-
 // Approval is an operator's decision about one device.
 type Approval struct {
 	// Device says which: a fingerprint, the beginning of one (8 characters
@@ -104,29 +98,30 @@ func (s *Store) holders(d auth.Device) []auth.Device {
 // find returns the one device that ref means. Pending ones win: it is them
 // that an approval is about.
 func (s *Store) find(ref string) (auth.Device, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	pending := make([]auth.Device, 0, len(s.pending))
-	for _, p := range s.pending {
-		pending = append(pending, auth.Device{Name: p.Name, Identity: p.Identity})
-	}
-	approved := make([]auth.Device, 0, len(s.devices))
-	for _, d := range s.devices {
-		approved = append(approved, d)
-	}
-	// A pending device is not called by the name of the session entry whose
-	// address it called from: so would a neighbour behind the same NAT be, and
-	// nobody would have looked at its key.
-	if d, found, err := pick(pending, ref, hasFingerprint); found || err != nil {
+	if d, found, err := s.findPending(ref); found || err != nil {
 		return d, err
 	}
-	if d, found, err := pick(approved, ref, hasName, hasFingerprint); found || err != nil {
+	if d, found, err := pick(s.Devices(), ref, hasName, hasFingerprint); found || err != nil {
 		return d, err
 	}
-	if bare := strings.TrimPrefix(ref, fingerprintPrefix); len(bare) < minPrefix {
-		return auth.Device{}, fmt.Errorf("%.80q: %w: give its name or at least %d characters of its fingerprint", ref, auth.ErrUnknownDevice, minPrefix)
+	return auth.Device{}, UnknownDevice(ref)
+}
+
+// findPending returns the pending device that ref means. It is not called by
+// the name of the session entry whose address it called from: so would a
+// neighbour behind the same NAT be, and nobody would have looked at its key.
+func (s *Store) findPending(ref string) (d auth.Device, found bool, err error) {
+	var list []auth.Device
+	for _, p := range s.Pending() {
+		list = append(list, auth.Device{Name: p.Name, Identity: p.Identity})
 	}
-	return auth.Device{}, fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows those that have called", ref, auth.ErrUnknownDevice)
+	return pick(list, ref, hasFingerprint)
+}
+
+// UnknownDevice is the error about a device that nobody knows.
+func UnknownDevice(ref string) error {
+	return fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows their names, and the fingerprints of those that wait for approval (at least %d characters are needed)",
+		ref, auth.ErrUnknownDevice, auth.MinFingerprint)
 }
 
 // pick returns the device in the list that ref means by the first of the
@@ -153,22 +148,14 @@ func hasName(d auth.Device, ref string) bool {
 	return ref != "" && d.Name == strings.ToLower(ref)
 }
 
-func hasFingerprint(d auth.Device, ref string) bool {
-	bare := strings.TrimPrefix(ref, fingerprintPrefix)
-	return len(bare) >= minPrefix && strings.HasPrefix(d.Identity.Fingerprint, fingerprintPrefix+bare)
-}
+func hasFingerprint(d auth.Device, ref string) bool { return d.Identity.Matches(ref) }
 
 // Reject removes a pending identity, named as in Approval.Device, and returns
 // it. If the device calls again it is pending again.
 func (s *Store) Reject(ref string) (auth.Pending, error) {
 	s.change.Lock()
 	defer s.change.Unlock()
-	list := s.Pending()
-	candidates := make([]auth.Device, len(list))
-	for i, p := range list {
-		candidates[i] = auth.Device{Name: p.Name, Identity: p.Identity}
-	}
-	d, found, err := pick(candidates, ref, hasFingerprint)
+	d, found, err := s.findPending(ref)
 	if err != nil {
 		return auth.Pending{}, fmt.Errorf("rejecting: %w", err)
 	}

@@ -40,24 +40,23 @@ func (s *Store) removeLocked(r removal) {
 }
 
 // Forget removes all identities that are approved under the name, and what is
-// remembered of it, and returns those identities. Its port is marked, so that
-// it is given to another device last. The device may call again, as an unknown
-// one.
-func (s *Store) Forget(name string) ([]auth.Device, error) {
+// remembered of it. Its port is marked, so that it is given to another device
+// last. The device may call again, as an unknown one.
+func (s *Store) Forget(name string) error {
 	name = strings.ToLower(name)
 	s.change.Lock()
 	defer s.change.Unlock()
 	ports, err := s.forgottenPorts(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r := removal{devices: s.Named(name), name: name, ports: ports}
 	_, seen := s.Seen(name)
 	if len(r.devices) == 0 && len(ports) == 0 && !seen {
-		return nil, fmt.Errorf("forgetting %.80q: %w: \"callhome-gateway device list\" shows those there are", name, auth.ErrUnknownDevice)
+		return fmt.Errorf("forgetting %w", UnknownDevice(name))
 	}
 	if err := s.commit(r.changes(), func() { s.removeLocked(r) }); err != nil {
-		return nil, fmt.Errorf("forgetting %s: %w", name, err)
+		return fmt.Errorf("forgetting %s: %w", name, err)
 	}
-	return r.devices, nil
+	return nil
 }

@@ -10,10 +10,6 @@ import (
 // an older program would misread what a newer one has written.
 const version = 1
 
-// ErrNewer is returned by Open for a state that a newer version has written:
-// to go on would be to lose what this one does not understand.
-var ErrNewer = errors.New("written by a newer callhome-gateway: run that version, or restore a backup from before it")
-
 type header struct {
 	V int `json:"v"`
 }
@@ -35,8 +31,8 @@ func decode[T any](value []byte) (T, error) {
 	if err := json.Unmarshal(value, &h); err != nil {
 		return record, fmt.Errorf("it is damaged: %w", err)
 	}
-	if h.V > version {
-		return record, fmt.Errorf("%w (record version %d, known is %d)", ErrNewer, h.V, version)
+	if h.V > version { // to go on would be to lose what this program does not understand
+		return record, fmt.Errorf("written by a newer callhome-gateway (record version %d, known is %d): run that version, or restore a backup from before it", h.V, version)
 	}
 	if h.V < 1 {
 		return record, errors.New("it is damaged: it has no version")

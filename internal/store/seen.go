@@ -44,7 +44,6 @@ type outcomeRecord struct {
 	Fingerprint string         `json:"fingerprint,omitempty"`
 	User        string         `json:"user,omitempty"`
 	Detail      string         `json:"detail,omitempty"`
-	Took        time.Duration  `json:"took_ns"`
 }
 
 func (s *Store) loadSeen(value []byte) error {
@@ -57,7 +56,7 @@ func (s *Store) loadSeen(value []byte) error {
 		e.Outcome = callhome.Outcome{
 			Time: o.Time, Reason: callhome.Reason(o.Reason), Remote: o.Remote, Device: r.Name,
 			Identity: auth.Identity{Type: o.Type, Fingerprint: o.Fingerprint},
-			User:     o.User, Detail: o.Detail, Took: o.Took,
+			User:     o.User, Detail: o.Detail,
 		}
 	}
 	s.seen[r.Name] = e
@@ -70,7 +69,7 @@ func (e *seenEntry) record() seenRecord {
 		r.Outcome = &outcomeRecord{
 			Time: o.Time, Reason: string(o.Reason), Remote: o.Remote,
 			Type: o.Identity.Type, Fingerprint: o.Identity.Fingerprint,
-			User: o.User, Detail: o.Detail, Took: o.Took,
+			User: o.User, Detail: o.Detail,
 		}
 	}
 	return r

@@ -63,7 +63,7 @@ func TestEverythingSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	outcome := callhome.Outcome{Time: now(), Reason: callhome.Accepted, Device: "edge-2", Identity: identity("two"),
-		Remote: netip.MustParseAddrPort("192.0.2.2:1234"), User: "fleet", Detail: "all is well", Took: time.Second}
+		Remote: netip.MustParseAddrPort("192.0.2.2:1234"), User: "fleet", Detail: "all is well"}
 	s.NoteOutcome(outcome)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -303,7 +303,7 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 		d.fail(full)
 		_, _, approve := s.Approve(Approval{Device: identity("one").Fingerprint, Name: "edge-1"})
 		_, reject := s.Reject(identity("one").Fingerprint)
-		_, forget := s.Forget("dev-2")
+		forget := s.Forget("dev-2")
 		for what, err := range map[string]error{
 			"approve": approve, "reject": reject, "forget": forget,
 			"pin":  s.Pin(auth.Device{Name: "dev-3", Identity: identity("three")}),
