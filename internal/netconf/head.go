@@ -58,7 +58,7 @@ type headTracker struct {
 	argument argument // of the operation
 	inside   bool     // of the first operation
 	open     bool     // inside of its argument
-	seen     bool     // its argument
+	seen     bool     // its argument, or what has its name
 	named    bool     // the element in it
 	value    []byte   // the text in it
 }
@@ -102,13 +102,15 @@ func (h *headTracker) operation(name Name) {
 	h.Op, h.argument, h.inside = name, arguments[name], true
 }
 
-// child is told of the operation's child elements.
+// child is told of the operation's child elements. Two of the argument's name
+// are ambiguous whatever their namespaces, which not all devices look at.
 func (h *headTracker) child(space, local []byte) {
-	if !h.inside || h.argument.name != string(local) || h.Op.Space != string(space) {
+	if !h.inside || h.argument.name != string(local) {
 		return
 	}
 	h.Ambiguous = h.Ambiguous || h.seen
-	h.seen, h.open = true, !h.seen
+	h.open = !h.seen && h.Op.Space == string(space)
+	h.seen = true
 }
 
 // datastore returns what Target calls a datastore. One that is not in the base

@@ -56,6 +56,11 @@ func TestCheckerHeads(t *testing.T) {
 		rpc("<lock><target><running/><candidate/></target></lock>"):                                            ambiguous(base("lock", "running")),
 		rpc("<lock><target><running/></target><target><candidate/></target></lock>"):                           ambiguous(base("lock", "running")),
 		rpc("<kill-session><session-id>1</session-id><session-id>2</session-id></kill-session>"):               ambiguous(kill("1")),
+		rpc(`<kill-session><session-id>4</session-id><session-id xmlns="u">1</session-id></kill-session>`):     ambiguous(kill("4")),
+		rpc(`<kill-session><session-id xmlns="u">1</session-id><session-id>4</session-id></kill-session>`):     ambiguous(kill("")),
+		rpc(`<kill-session><session-id xmlns="u">1</session-id></kill-session>`):                               kill(""),
+		rpc(`<lock><target><candidate/></target><target xmlns="u"><running/></target></lock>`):                 ambiguous(base("lock", "candidate")),
+		rpc(`<lock><target><candidate/><running xmlns="u"/></target></lock>`):                                  ambiguous(base("lock", "candidate")),
 		rpc("<kill-session><session-id>1<x/></session-id></kill-session>"):                                     ambiguous(kill("1")),
 		rpc("<kill-session><session-id>1" + strings.Repeat(" ", maxArgument) + "</session-id></kill-session>"): ambiguous(kill("1")),
 
