@@ -86,7 +86,14 @@ func (g *Gateway) openEndpoint(d *device) error {
 		g.opts.Log.Error("the device has no endpoint of its own", "device", d.name, "error", err)
 		return fmt.Errorf("no endpoint for device %s: %w", d.name, err)
 	}
-	if !d.opened(e) || g.ctx.Err() != nil {
+	if !d.opened(e) {
+		e.close()
+		if g.known(d.name) == nil {
+			g.noteStore(d.name, g.ports.forget(d.name))
+		}
+		return nil
+	}
+	if g.ctx.Err() != nil {
 		e.close()
 		return nil
 	}

@@ -18,6 +18,8 @@ type portBook struct {
 	span     PortRange
 	reserved map[uint16]bool // configured: never assigned
 
+	storing sync.Mutex // held over a change and its way to the store; taken before mu
+
 	mu     sync.Mutex // guards the following
 	owner  map[uint16]PortAssignment
 	port   map[string]uint16   // of devices that are not forgotten
@@ -147,6 +149,8 @@ func (b *portBook) assignable(port uint16) bool {
 
 // keep stores the assignment of the port that next returned.
 func (b *portBook) keep(port uint16) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
 	b.mu.Lock()
 	a := b.owner[port]
 	b.mu.Unlock()
@@ -156,6 +160,8 @@ func (b *portBook) keep(port uint16) error {
 // giveBack takes the port from the device again: it could not be had. It
 // counts as forgotten, since managers may have known it.
 func (b *portBook) giveBack(device string, port uint16, known bool) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
 	b.mu.Lock()
 	a := b.owner[port]
 	if a.Device != device {

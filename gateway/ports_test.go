@@ -177,3 +177,21 @@ func TestAssignedEndpoints(t *testing.T) {
 		t.Error("the log does not say so")
 	}
 }
+
+// A device that is forgotten while its endpoint opens has no port afterwards,
+// nor after a restart.
+func TestForgetWhileTheEndpointOpens(t *testing.T) {
+	store := &portMemory{}
+	opts := nocOptions(t)
+	first := freePort(t)
+	opts.Ports, opts.PortStore = PortRange{first, first}, store
+	h := serve(t, opts)
+	d := h.deviceNamed("edge-1")
+	h.Forget("edge-1")
+	if err := h.openEndpoint(d); err != nil {
+		t.Fatal(err)
+	}
+	if d.endpointNow() != nil || h.ports.has("edge-1") || !store.ports[first].Forgotten {
+		t.Errorf("the port is stored as %+v", store.ports[first])
+	}
+}
