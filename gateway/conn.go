@@ -23,13 +23,14 @@ type managerConn struct {
 	closing bool
 }
 
-// serve services the connection until it ends, and returns when its sessions
-// have ended too. Channels and requests are always taken, since one that is
+// serve services the connection, which is counted, until it ends, and returns
+// when its sessions have ended too. Channels and requests are always taken, since one that is
 // not blocks the whole connection.
 func (c *managerConn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	defer context.AfterFunc(c.e.ctx, c.shut)()
 	var sessions sync.WaitGroup
 	defer sessions.Wait()
+	defer c.e.g.quotas.disconnect(c.grant) // a busy device makes the sessions last longer
 	for channels != nil || requests != nil {
 		select {
 		case channel, ok := <-channels:

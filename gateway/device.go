@@ -78,10 +78,14 @@ func (d *device) await(ctx context.Context) link {
 	}
 }
 
-// note keeps the outcome of a call that failed.
+// note keeps the outcome of a call that failed. What calls while the device is
+// connected, a neighbour or it itself, says nothing about why it is away later.
 func (d *device) note(o callhome.Outcome) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.link != nil {
+		return
+	}
 	if o.Reason == callhome.Accepted {
 		o = callhome.Outcome{}
 	}

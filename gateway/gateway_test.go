@@ -345,6 +345,55 @@ func TestListenErrors(t *testing.T) {
 	}
 }
 
+// What calls while a device is connected does not explain why it is away later.
+func TestOutcomesWhileConnectedAreIgnored(t *testing.T) {
+	h := serve(t, nocOptions(t))
+	l := echoLink(t, "edge-1", 1)
+	h.attach("edge-1", l)
+	h.NoteOutcome("edge-1", callhome.Outcome{Time: time.Now(), Reason: callhome.RejectedKeyChanged})
+	l.breaks(errReset)
+	d := h.known("edge-1")
+	eventually(t, "device that is away", func() bool { return d.await(expired()) == nil })
+	if why := d.whyAway(h.started, time.Now()); strings.Contains(why, "last call") {
+		t.Error(why)
+	}
+}
+
+// unconfirmed is a session whose device does not confirm that it has ended.
+type unconfirmed struct {
+	session
+	confirmed chan struct{}
+}
+
+func (s unconfirmed) Next() (*netconf.Message, error) {
+	m, err := s.session.Next()
+	if err != nil {
+		<-s.confirmed
+	}
+	return m, err
+}
+
+func TestBusyDeviceDoesNotKeepSessionsThatHaveEnded(t *testing.T) {
+	h := serve(t, nocOptions(t))
+	confirmed := make(chan struct{})
+	defer close(confirmed)
+	l := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
+		s, _ := newPipeSession(id, netconf.Chunked)
+		return unconfirmed{s, confirmed}, nil
+	})
+	h.attach("edge-1", l)
+	t.Cleanup(func() { l.breaks(errReset) })
+	client := dial(t, h.opts.Port, "noc@edge-1")
+	hello(t, client).Close()
+	eventually(t, "end of the session", func() bool { return len(h.Devices()[0].Sessions) == 0 })
+	client.Close()
+	eventually(t, "end of the connection", func() bool {
+		h.quotas.connections.mu.Lock()
+		defer h.quotas.connections.mu.Unlock()
+		return h.quotas.connections.held["noc"] == 0
+	})
+}
+
 func TestForget(t *testing.T) {
 	opts := nocOptions(t)
 	own := freePort(t)

@@ -137,6 +137,5 @@ func (e *endpoint) handle(conn net.Conn) {
 		c.turnAway(channels, refusal)
 		return
 	}
-	defer e.g.quotas.disconnect(granted)
 	c.serve(channels, requests)
 }

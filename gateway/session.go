@@ -130,6 +130,8 @@ func (s *managerSession) run(request *ssh.Request) {
 		return
 	}
 	defer d.leave(s)
+	// A busy device confirms the end late: the session is none by then.
+	defer context.AfterFunc(s.ctx, func() { d.leave(s) })()
 	s.logStart()
 	s.relay.run()
 	s.logEnd(endingOf(s.ctx))

@@ -19,7 +19,7 @@ type DeviceStatus struct {
 	// Since is when it came or went; zero when it has not called since the
 	// gateway started.
 	Since time.Time
-	// Failure is the last call since then, when it failed; otherwise zero.
+	// Failure is the last call since it went, when that failed; otherwise zero.
 	Failure callhome.Outcome
 	// Sessions are the manager sessions, oldest first.
 	Sessions []SessionStatus
