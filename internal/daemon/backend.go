@@ -17,14 +17,10 @@ import (
 	"callhome-gateway/gateway"
 	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/store"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // backend answers the control API.
 type backend struct{ *daemon }
-
-func fingerprint(key ssh.Signer) string { return ssh.FingerprintSHA256(key.PublicKey()) }
 
 // Status implements control.Backend.
 func (b backend) Status(context.Context) (control.Status, error) {
@@ -90,14 +86,7 @@ func (b backend) nameOf(id auth.Identity) string {
 	if device, ok := b.store.Approved(id); ok {
 		return device.Name
 	}
-	for _, e := range b.config.Callhome.Entries {
-		for _, pin := range e.Pins {
-			if pin.Fingerprint == id.Fingerprint {
-				return e.Name
-			}
-		}
-	}
-	return ""
+	return b.pinned[id.Fingerprint]
 }
 
 // Devices implements control.Backend.
@@ -117,19 +106,15 @@ func (b backend) devices() []control.Device {
 
 func (b backend) device(status gateway.DeviceStatus) control.Device {
 	d := control.Device{Name: status.Name, State: control.StateAway, Transport: "ssh", Port: status.Port, Managers: len(status.Sessions)}
-	if seen, ok := b.store.Seen(status.Name); ok {
-		d.LastSeen, d.LastOutcome = seen.Last, outcome(seen)
-		if o := seen.Outcome; o.Reason != "" {
-			d.Address, d.User = o.Remote.Addr().String(), o.User
-		}
+	seen, _ := b.store.Seen(status.Name)
+	d.LastSeen, d.LastOutcome = seen.Last, outcome(seen)
+	if o := seen.Outcome; o.Reason != "" {
+		d.Address, d.User = o.Remote.Addr().String(), o.User
 	}
-	if known := b.store.Named(status.Name); len(known) > 0 {
-		d.Identity, d.KeyType = known[0].Identity.Fingerprint, known[0].Identity.Type
-		if known[0].User != "" {
-			d.User = known[0].User
-		}
-	} else if pins := b.pins(status.Name); len(pins) > 0 {
-		d.Identity, d.KeyType = pins[0].Fingerprint, pins[0].Type
+	id := b.identity(status.Name, seen.Outcome)
+	d.Identity, d.KeyType = id.Fingerprint, id.Type
+	if approved, ok := b.store.Approved(id); ok && approved.User != "" {
+		d.User = approved.User
 	}
 	if link := status.Link; link != nil {
 		connected(&d, link)
@@ -137,14 +122,27 @@ func (b backend) device(status gateway.DeviceStatus) control.Device {
 	return d
 }
 
-// pins returns what the session entry of that name pins.
-func (b backend) pins(name string) []auth.Identity {
-	for _, e := range b.config.Callhome.Entries {
-		if e.Name == name {
-			return e.Pins
+// identity returns the one that the device proved at its last call, if it was
+// let in and still would be; otherwise the first that it would be let in with.
+func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
+	var known []auth.Identity
+	if e := b.entries[name]; e != nil {
+		known = e.Pins
+	}
+	if len(known) == 0 {
+		for _, device := range b.store.Named(name) {
+			known = append(known, device.Identity)
 		}
 	}
-	return nil
+	for _, id := range known {
+		if last.Reason == callhome.Accepted && id.Fingerprint == last.Identity.Fingerprint {
+			return last.Identity // a pin may lack the type
+		}
+	}
+	if len(known) == 0 {
+		return auth.Identity{}
+	}
+	return known[0]
 }
 
 func connected(d *control.Device, link *callhome.Link) {
@@ -259,18 +257,13 @@ func (b backend) Forget(_ context.Context, name string) error {
 	return nil
 }
 
-// known reports whether the gateway offers a device of that name.
-func (b backend) known(name string) bool {
-	return slices.ContainsFunc(b.gateway.Devices(), func(d gateway.DeviceStatus) bool { return d.Name == name })
-}
-
 // Disconnect implements control.Backend.
 func (b backend) Disconnect(_ context.Context, name string) error {
 	name = strings.ToLower(name)
 	if b.end(name, "disconnected by an operator") {
 		return nil
 	}
-	if b.known(name) {
+	if b.remembers(name) {
 		return fmt.Errorf("%s: %w", name, control.ErrNotConnected)
 	}
 	return store.UnknownDevice(name)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"callhome-gateway/internal/store"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/crypto/ssh"
 )
 
 // Options are what does not come from the configuration file.
@@ -37,8 +37,8 @@ type Addresses struct {
 	// Callhome is empty when calls are not accepted.
 	Callhome string
 	Control  string
-	// HostKeys are the fingerprints of the gateway's own host keys.
-	HostKeys []string
+	// HostKeys are the gateway's own host keys.
+	HostKeys []ssh.PublicKey
 }
 
 // daemon is a running gateway.
@@ -47,6 +47,10 @@ type daemon struct {
 	version string
 	log     hclog.Logger
 	started time.Time
+
+	hostKeys []ssh.Signer
+	entries  map[string]*callhome.Entry // by name
+	pinned   map[string]string          // the name of the entry, by fingerprint
 
 	store    *store.Store
 	callhome *callhome.Server
@@ -83,7 +87,7 @@ func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
 		return err
 	}
 	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", d.config.StateDir,
-		"calls", d.callsAddress(), "devices", len(d.gateway.Devices()), "managers", len(d.config.Gateway.Managers))
+		"calls", d.callsAddress(), "devices", len(d.gateway.Devices()), "configured_managers", len(d.config.Gateway.Managers))
 	if d.calls == nil {
 		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true } or use --callhome-enabled")
 	}
@@ -97,19 +101,17 @@ func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
 
 // build makes the parts and tells the gateway which devices are known.
 func (d *daemon) build() error {
+	d.index(d.config.Callhome.Entries)
 	options := d.config.Gateway
-	if len(options.HostKeys) == 0 {
-		keys, err := hostKeys(d.config.StateDir)
-		if err != nil {
+	var err error
+	if d.hostKeys = options.HostKeys; len(d.hostKeys) == 0 {
+		if d.hostKeys, err = hostKeys(d.config.StateDir); err != nil {
 			return err
 		}
-		options.HostKeys = keys
-		d.config.Gateway.HostKeys = keys
 	}
-	options.PortStore, options.Log = d.store, d.log
+	options.HostKeys, options.PortStore, options.Log = d.hostKeys, d.store, d.log
 	// Requests that wait on disk may hold secrets; nobody else can look in here.
 	options.TempDir = d.config.StateDir
-	var err error
 	if d.gateway, err = gateway.New(options); err != nil {
 		return err
 	}
@@ -119,6 +121,17 @@ func (d *daemon) build() error {
 	calls.Outcome = d.ended
 	d.callhome, err = callhome.New(calls)
 	return err
+}
+
+func (d *daemon) index(entries []callhome.Entry) {
+	d.entries, d.pinned = map[string]*callhome.Entry{}, map[string]string{}
+	for i := range entries {
+		e := &entries[i]
+		d.entries[e.Name] = e
+		for _, pin := range e.Pins {
+			d.pinned[pin.Fingerprint] = e.Name
+		}
+	}
 }
 
 // ended notes how a call ended.
@@ -144,9 +157,7 @@ func (d *daemon) remembers(name string) bool {
 	return d.configured(name) || len(d.store.Named(name)) > 0
 }
 
-func (d *daemon) configured(name string) bool {
-	return slices.ContainsFunc(d.config.Callhome.Entries, func(e callhome.Entry) bool { return e.Name == name })
-}
+func (d *daemon) configured(name string) bool { return d.entries[name] != nil }
 
 // listen opens everything, or nothing.
 func (d *daemon) listen() (err error) {
@@ -226,8 +237,8 @@ func (d *daemon) callsAddress() string {
 
 func (d *daemon) addresses() Addresses {
 	a := Addresses{Callhome: d.callsAddress(), Control: d.control.Addr().String()}
-	for _, key := range d.config.Gateway.HostKeys {
-		a.HostKeys = append(a.HostKeys, fingerprint(key))
+	for _, key := range d.hostKeys {
+		a.HostKeys = append(a.HostKeys, key.PublicKey())
 	}
 	return a
 }

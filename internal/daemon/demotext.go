@@ -27,7 +27,7 @@ func (d *demo) introduce(ctx context.Context, a Addresses) error {
 	}
 	first := devices[0]
 	shared := net.JoinHostPort(d.config.Gateway.Address.String(), strconv.Itoa(int(d.config.Gateway.Port)))
-	reply, err := d.ask(ctx, shared, first.Name)
+	reply, err := d.ask(ctx, shared, first.Name, a.HostKeys[0])
 	if err != nil {
 		return fmt.Errorf("reaching %s through the gateway: %w", first.Name, err)
 	}
@@ -61,7 +61,7 @@ func waitForDevices(ctx context.Context, client *control.Client) ([]control.Devi
 
 // ask does what any manager does: it logs in over SSH and asks the device for
 // its configuration.
-func (d *demo) ask(ctx context.Context, address, device string) (string, error) {
+func (d *demo) ask(ctx context.Context, address, device string, key ssh.PublicKey) (string, error) {
 	tcp, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return "", err
@@ -72,9 +72,9 @@ func (d *demo) ask(ctx context.Context, address, device string) (string, error) 
 	conn, channels, requests, err := ssh.NewClientConn(tcp, address, &ssh.ClientConfig{
 		User:            demoManager + "@" + device,
 		Auth:            []ssh.AuthMethod{ssh.Password(demoPassword)},
-		HostKeyCallback: ssh.FixedHostKey(d.config.Gateway.HostKeys[0].PublicKey()),
+		HostKeyCallback: ssh.FixedHostKey(key),
 		// The key that is compared, and no other.
-		HostKeyAlgorithms: []string{d.config.Gateway.HostKeys[0].PublicKey().Type()},
+		HostKeyAlgorithms: []string{key.Type()},
 	})
 	if err != nil {
 		return "", err

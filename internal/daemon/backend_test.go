@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"testing"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+	"callhome-gateway/internal/store"
+)
+
+func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
+	s, err := store.Open(t.TempDir(), func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	approved := auth.Identity{Type: "ssh-ed25519", Fingerprint: "SHA256:approved"}
+	for _, name := range []string{"edge-1", "edge-2"} {
+		approved.Fingerprint += name
+		if err := s.Pin(auth.Device{Name: name, Identity: approved}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := backend{&daemon{store: s}}
+	b.index([]callhome.Entry{
+		{Name: "edge-1", Pins: []auth.Identity{{Fingerprint: "SHA256:old"}, {Fingerprint: "SHA256:new"}}},
+	})
+	rolledOver := auth.Identity{Type: "ssh-rsa", Fingerprint: "SHA256:new"}
+	replaced := auth.Identity{Type: "ssh-rsa", Fingerprint: "SHA256:replaced"}
+	for name, c := range map[string]struct {
+		device string
+		last   callhome.Outcome
+		want   auth.Identity
+	}{
+		"never called":                    {"edge-1", callhome.Outcome{}, auth.Identity{Fingerprint: "SHA256:old"}},
+		"let in with the second pin":      {"edge-1", callhome.Outcome{Reason: callhome.Accepted, Identity: rolledOver}, rolledOver},
+		"not let in":                      {"edge-1", callhome.Outcome{Reason: callhome.FailedLogin, Identity: rolledOver}, auth.Identity{Fingerprint: "SHA256:old"}},
+		"let in, and replaced since":      {"edge-2", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, approved},
+		"known by its address, if at all": {"edge-3", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, auth.Identity{}},
+	} {
+		if got := b.identity(c.device, c.last); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
