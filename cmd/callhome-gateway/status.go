@@ -72,8 +72,6 @@ func listenerText(l control.Listener) string {
 		return "disabled"
 	case l.Listening:
 		return "listening on " + clean(l.Address)
-	case l.Error != "":
-		return "not listening: " + clean(l.Error)
 	}
 	return "not listening"
 }

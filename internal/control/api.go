@@ -43,7 +43,7 @@ type Status struct {
 	Callhome Listener  `json:"callhome"`
 	Gateway  Listener  `json:"gateway"`
 	Devices  Counts    `json:"devices"`
-	// Calls is the number of calls in progress, held rejections included.
+	// Calls is the number of calls in progress: neither connected nor rejected.
 	Calls int `json:"calls"`
 	// Managers is the number of manager sessions.
 	Managers int `json:"managers"`
@@ -64,8 +64,6 @@ type Listener struct {
 	// Address is host:port; empty if there is none.
 	Address   string `json:"address"`
 	Listening bool   `json:"listening"`
-	// Error says why it does not listen although it is enabled.
-	Error string `json:"error,omitempty"`
 }
 
 // Counts are numbers of devices by state.
@@ -109,7 +107,8 @@ type Device struct {
 	Transport string `json:"transport"`
 	// Address is where it is connected from, or called from last.
 	Address string `json:"address"`
-	// Identity is the fingerprint that it proved, or last proved.
+	// Identity is the fingerprint that it has proved; of a device that is away
+	// and was not let in at its last call, the first that it may prove.
 	Identity string `json:"identity"`
 	KeyType  string `json:"key_type"`
 	// User is the user entry that it is logged in with, or would be.

@@ -97,7 +97,7 @@ func start(t *testing.T, b Backend) *Client {
 func TestAnswersArriveAsTheyWereGiven(t *testing.T) {
 	now := time.Now().UTC().Round(0)
 	b := &fakeBackend{
-		status: Status{Version: "v1", PID: 7, Started: now, Callhome: Listener{Enabled: true, Address: "[::]:4334", Error: "in use"},
+		status: Status{Version: "v1", PID: 7, Started: now, Callhome: Listener{Enabled: true, Address: "[::]:4334"},
 			Devices: Counts{1, 2, 3}, Failures: []Failure{{Identity: "SHA256:x", User: "fleet", Since: now}},
 			Awaited: []Awaited{{Address: "192.0.2.1", Usernames: []string{"a"}}}},
 		devices: []Device{{Name: "edge-1", State: StateConnected, Port: 20001, Since: now, LastOutcome: &Outcome{Time: now, Reason: "accepted"}}},

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -25,16 +26,9 @@ func checkPeer(c net.Conn) error {
 		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if err != nil || credErr != nil {
-		return fmt.Errorf("%w: who is asking cannot be found out: %v", ErrRefused, firstError(err, credErr))
+		return fmt.Errorf("%w: who is asking cannot be found out: %v", ErrRefused, cmp.Or(err, credErr))
 	}
 	return allowUID(cred.Uid, uint32(os.Geteuid()))
-}
-
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func allowUID(peer, own uint32) error {

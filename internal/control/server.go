@@ -38,25 +38,7 @@ func Serve(ctx context.Context, l net.Listener, b Backend, log hclog.Logger) err
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	s := &server{backend: b, log: log}
-	h := &http.Server{
-		Handler:           s.guard(s.routes()),
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			s.connections.Add(1)
-			return context.WithValue(ctx, peerKey{}, checkPeer(c))
-		},
-		ConnState: func(_ net.Conn, state http.ConnState) {
-			if state == http.StateClosed {
-				s.connections.Done()
-			}
-		},
-		ErrorLog: log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}
+	h := s.http(base)
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()
 	var err error
@@ -89,6 +71,28 @@ type server struct {
 	backend     Backend
 	log         hclog.Logger
 	connections sync.WaitGroup
+}
+
+func (s *server) http(base context.Context) *http.Server {
+	return &http.Server{
+		Handler:           s.guard(s.routes()),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			s.connections.Add(1)
+			return context.WithValue(ctx, peerKey{}, checkPeer(c))
+		},
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				s.connections.Done()
+			}
+		},
+		ErrorLog: s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
 }
 
 func (s *server) routes() http.Handler {
