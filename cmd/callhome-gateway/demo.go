@@ -2,6 +2,7 @@ package main
 
 import (
 	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/daemon"
 
 	"github.com/spf13/cobra"
 )
@@ -18,7 +19,8 @@ machine is touched, and nothing is left when you end it with Ctrl-C.`,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			return runDemo(ctx, cmd.OutOrStdout(), newLogger(config.Log{Level: "error", Format: "text"}, cmd.ErrOrStderr()))
+			log := newLogger(config.Log{Level: "error", Format: "text"}, cmd.ErrOrStderr())
+			return daemon.Demo(ctx, cmd.OutOrStdout(), version(), log)
 		}),
 	}
 }

@@ -42,11 +42,7 @@ that the device itself shows before you approve it.`,
 		Example: `  callhome-gateway device list
   callhome-gateway device list --json | jq -r '.[] | select(.state == "away") | .name'`,
 		Args: noArguments,
-		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			client, err := gateway.client()
-			if err != nil {
-				return err
-			}
+		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
 			devices, err := client.Devices(cmd.Context())
 			if err != nil {
 				return err
@@ -72,11 +68,7 @@ its port, how its last call ended and why, and its capabilities.`,
   callhome-gateway device show edge-1 --json | jq -r '.[].capabilities[]'`,
 		Args:              arguments(1, maxArguments, "DEVICE"),
 		ValidArgsFunction: completeDevices(gateway),
-		RunE: action(func(cmd *cobra.Command, args []string) error {
-			client, err := gateway.client()
-			if err != nil {
-				return err
-			}
+		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
 			var devices []control.Device
 			for _, name := range args {
 				d, err := client.Device(cmd.Context(), name)
@@ -113,11 +105,7 @@ is approved again.`,
   callhome-gateway device approve SHA256:nThbg6kX --name edge-1 --user fleet --replace`,
 		Args:              arguments(1, 1, "DEVICE"),
 		ValidArgsFunction: completePending(gateway),
-		RunE: action(func(cmd *cobra.Command, args []string) error {
-			client, err := gateway.client()
-			if err != nil {
-				return err
-			}
+		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
 			r.Device = args[0]
 			d, err := client.Approve(cmd.Context(), r)
 			if err != nil {
@@ -189,11 +177,7 @@ call again at once, and is let in as before.`,
 // forEach does the same to every device that was named, and goes on after one
 // for which it fails.
 func forEach(gateway *gatewayFlags, do func(*cobra.Command, *control.Client, string) (done string, err error)) func(*cobra.Command, []string) error {
-	return action(func(cmd *cobra.Command, args []string) error {
-		client, err := gateway.client()
-		if err != nil {
-			return err
-		}
+	return gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
 		var errs []error
 		for _, device := range args {
 			done, err := do(cmd, client, device)

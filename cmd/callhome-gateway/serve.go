@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"callhome-gateway/internal/config"
+	"callhome-gateway/internal/daemon"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
@@ -42,7 +43,7 @@ the log block says how much of it, and whether as text or JSON.`,
 			}
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			return runDaemon(ctx, cfg, newLogger(cfg.Log, cmd.ErrOrStderr()))
+			return daemon.Run(ctx, cfg, daemon.Options{Version: version(), Log: newLogger(cfg.Log, cmd.ErrOrStderr())})
 		}),
 	}
 	flags := cmd.Flags()

@@ -10,6 +10,7 @@ import (
 	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/control"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -32,6 +33,17 @@ func (g *gatewayFlags) client() (*control.Client, error) {
 		return nil, err
 	}
 	return control.NewClient(path), nil
+}
+
+// action is the action of a command that asks the running gateway.
+func (g *gatewayFlags) action(do func(cmd *cobra.Command, client *control.Client, args []string) error) func(*cobra.Command, []string) error {
+	return action(func(cmd *cobra.Command, args []string) error {
+		client, err := g.client()
+		if err != nil {
+			return err
+		}
+		return do(cmd, client, args)
+	})
 }
 
 func (g *gatewayFlags) path() (string, error) {

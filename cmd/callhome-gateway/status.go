@@ -22,11 +22,7 @@ it has, and which logins have failed.`,
 		Example: `  callhome-gateway status
   callhome-gateway status --json | jq .devices.connected`,
 		Args: noArguments,
-		RunE: action(func(cmd *cobra.Command, _ []string) error {
-			client, err := gateway.client()
-			if err != nil {
-				return err
-			}
+		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
 			s, err := client.Status(cmd.Context())
 			if err != nil {
 				return err
