@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type managerSession struct {
 
 	asked  bool      // for the subsystem, or something else
 	linked chan link // tells serve which link to watch
+	early  *earlyReader
 	stream *stream
 
 	// Set in run before anybody is told of the session.
@@ -40,10 +42,17 @@ func newManagerSession(c *managerConn, channel ssh.Channel, requests <-chan *ssh
 		linked: make(chan link, 1),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.stream = newStream(channel, s.opts.StallTimeout, func(reason string) {
+	s.early = newEarlyReader(channel)
+	s.stream = newStream(managerStream{s.early, channel}, s.opts.StallTimeout, func(reason string) {
 		s.end(&ending{reason: reason, status: 1, abrupt: true})
 	})
 	return s
+}
+
+// managerStream is a manager's channel, which is read early.
+type managerStream struct {
+	*earlyReader
+	io.WriteCloser
 }
 
 // end begins the end of the session; the first reason counts.
@@ -54,6 +63,8 @@ func (s *managerSession) end(why *ending) { s.cancel(why) }
 func (s *managerSession) serve() {
 	defer s.stream.stop()
 	defer s.work.Wait()
+	s.work.Go(s.watchEarly)
+	s.work.Go(s.watchStderr)
 	unasked := time.AfterFunc(s.opts.HelloTimeout, func() {
 		s.end(refused("the manager asked for nothing", "nothing was asked for in time"))
 	})
@@ -94,6 +105,7 @@ func (s *managerSession) answer(request *ssh.Request) {
 		_ = request.Reply(false, nil)
 	case isNetconf(request):
 		s.asked = true
+		close(s.early.asked)
 		s.work.Go(func() { s.run(request) })
 	default:
 		s.asked = true
