@@ -129,11 +129,6 @@ func (c *call) serve() error {
 
 func (c *call) login() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	_ = c.line.SetDeadline(time.Now().Add(c.device.o.LoginTimeout))
-	if c.device.o.Preamble != "" {
-		if _, err := io.WriteString(c.line, c.device.o.Preamble); err != nil {
-			return nil, nil, nil, fmt.Errorf("write preamble: %w", err)
-		}
-	}
 	conn, chans, reqs, err := ssh.NewServerConn(c.line, c.device.ssh)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("login: %w", err)

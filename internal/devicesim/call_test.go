@@ -200,16 +200,6 @@ func TestGarbageIsSurvived(t *testing.T) {
 	login(t, serve(t, d))
 }
 
-func TestPreamble(t *testing.T) {
-	d := newDevice(t, func(o *Options) { o.Preamble = "MSG-ID: DEVICE-CONN-INFO\r\n" })
-	conn := serve(t, d)
-	line := make([]byte, 26)
-	if _, err := io.ReadFull(conn, line); err != nil || string(line) != "MSG-ID: DEVICE-CONN-INFO\r\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	login(t, conn)
-}
-
 // accept accepts the call of a device under test.
 func accept(t *testing.T, l net.Listener) net.Conn {
 	t.Helper()

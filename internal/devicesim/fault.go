@@ -9,7 +9,7 @@ import (
 // The errors of RFC 6241 appendix A, as this device gives them.
 
 func fault(kind, tag, message string) *netconf.RPCError {
-	return &netconf.RPCError{Type: kind, Tag: tag, Severity: "error", Message: message}
+	return &netconf.RPCError{Type: kind, Tag: tag, Message: message}
 }
 
 func errNotSupported(message string) *netconf.RPCError {

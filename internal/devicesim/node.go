@@ -112,7 +112,7 @@ func (n *node) paramText(local string) string {
 	return ""
 }
 
-// attr returns the value of an attribute, or "".
+// attribute returns the value of an attribute, or "".
 func (n *node) attribute(name xml.Name) string {
 	for _, a := range n.attrs {
 		if a.Name == name {

@@ -23,8 +23,6 @@ type Options struct {
 	Connect string
 	// Source is the local address to call from. Default: the system chooses.
 	Source netip.Addr
-	// Preamble is sent before the SSH version line, as some vendors do.
-	Preamble string
 
 	// HostKeys are what the device proves itself with. At least one.
 	HostKeys []ssh.Signer
@@ -36,8 +34,6 @@ type Options struct {
 	// KeyboardInteractive asks for the password by keyboard-interactive
 	// instead of accepting it by the password method.
 	KeyboardInteractive bool
-	// SSH overrides the algorithm lists, which are modern ones where empty.
-	SSH ssh.Config
 	// LoginTimeout bounds the time from connecting to being logged in
 	// (default 30s).
 	LoginTimeout time.Duration
@@ -75,8 +71,6 @@ type Options struct {
 	SilentHello bool
 	// IgnoreGlobalRequests leaves SSH global requests without a reply.
 	IgnoreGlobalRequests bool
-	// ReplyDelay is how long each reply is held back.
-	ReplyDelay time.Duration
 
 	// OnConnect is called when a connection to the peer is up, before SSH.
 	OnConnect func(net.Conn)

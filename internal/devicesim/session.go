@@ -93,9 +93,6 @@ func (s *session) handle(m *netconf.Message) error {
 		return nil // killed before the message came
 	}
 	r, fault := s.perform(head, rpc)
-	if s.device.o.ReplyDelay > 0 {
-		s.wait(s.device.o.ReplyDelay)
-	}
 	if err := s.answer(head, r, fault); err != nil {
 		return fmt.Errorf("write reply: %w", err)
 	}

@@ -53,18 +53,13 @@ func (s *session) sleep(op *node) (reply, *netconf.RPCError) {
 	if err != nil || ms < 0 || ms > maxSleep.Milliseconds() {
 		return reply{}, errBadElement("milliseconds")
 	}
-	s.wait(time.Duration(ms) * time.Millisecond)
-	return reply{}, nil
-}
-
-// wait returns after d, or when the session ends.
-func (s *session) wait(d time.Duration) {
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(time.Duration(ms) * time.Millisecond)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-s.ctx.Done():
 	}
+	return reply{}, nil
 }
 
 // echo answers with what it was given.

@@ -24,13 +24,10 @@ var (
 
 func (d *Device) serverConfig() *ssh.ServerConfig {
 	config := &ssh.ServerConfig{
-		Config:          d.o.SSH,
+		Config:          ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
 		ServerVersion:   "SSH-2.0-callhome-device",
 		AuthLogCallback: func(c ssh.ConnMetadata, method string, _ error) { d.o.OnAuth(c.User(), method) },
 	}
-	setList(&config.KeyExchanges, keyExchanges)
-	setList(&config.Ciphers, ciphers)
-	setList(&config.MACs, macs)
 	for _, key := range d.o.HostKeys {
 		config.AddHostKey(key)
 	}
@@ -44,12 +41,6 @@ func (d *Device) serverConfig() *ssh.ServerConfig {
 		config.PasswordCallback = d.checkPassword
 	}
 	return config
-}
-
-func setList(list *[]string, value []string) {
-	if len(*list) == 0 {
-		*list = value
-	}
 }
 
 var errDenied = errors.New("permission denied")
