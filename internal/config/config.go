@@ -3,6 +3,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -37,7 +39,7 @@ type Config struct {
 }
 
 // Callhome is the listener for calls and what becomes of them. Memory, Attach,
-// Outcome, UserSelect and Log are not set.
+// Detach, Outcome, UserSelect and Log are not set.
 type Callhome struct {
 	Address netip.Addr
 	// Port is 0 where nothing shall listen.
@@ -63,10 +65,17 @@ func Load(path string, o Options) (*Config, *Problems) {
 	f, err := readFile(path)
 	if err != nil {
 		p := newProblems(path, nil)
-		p.fail(hcl.Range{}, "", "%s", err)
+		p.fail(hcl.Range{}, missingHint(path), "%s", err)
 		return nil, p
 	}
 	return load(path, f, o)
+}
+
+func missingHint(path string) string {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return `write one (config.hcl.example shows all that can be in it), name another with --config, or see the gateway at work without any: callhome-gateway demo`
 }
 
 func load(path string, f openFile, o Options) (*Config, *Problems) {

@@ -190,10 +190,10 @@ func checkKind(t *testing.T, file string, c *Config, p *Problems) {
 	if (c == nil) != p.HasErrors() {
 		t.Errorf("config is %v, errors: %v", c, p.HasErrors())
 	}
-	if got := map[bool]string{true: "invalid", false: "warning"}[p.HasErrors()]; !p.Empty() && got != kind {
+	if got := map[bool]string{true: "invalid", false: "warning"}[p.HasErrors()]; len(p.list) > 0 && got != kind {
 		t.Errorf("a file of kind %s is of kind %s", kind, got)
 	}
-	if p.Empty() && kind != "valid" {
+	if len(p.list) == 0 && kind != "valid" {
 		t.Error("no problem was found")
 	}
 }
@@ -219,7 +219,7 @@ func compare(t *testing.T, golden string, got []byte) {
 func TestLoadMinimal(t *testing.T) {
 	inTestdata(t)
 	c, p := Load("valid-minimal.hcl", Options{Getenv: testGetenv})
-	if !p.Empty() {
+	if len(p.list) > 0 {
 		t.Fatal(p)
 	}
 	if c.Path != "valid-minimal.hcl" || c.StateDir != DefaultStateDir || c.Enabled {
@@ -248,7 +248,7 @@ func TestLoadFull(t *testing.T) {
 		}
 	}
 	c, p := Load("etc/valid-full.hcl", Options{Getenv: testGetenv})
-	if !p.Empty() {
+	if len(p.list) > 0 {
 		t.Fatal(p)
 	}
 	for name, check := range map[string]func(*testing.T, *Config){
@@ -341,7 +341,7 @@ func TestLoadRefusesTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		"missing.hcl": "missing.hcl: error: cannot read missing.hcl: no such file or directory",
+		"missing.hcl": "missing.hcl: error: cannot read missing.hcl: no such file or directory: " + missingHint("missing.hcl"),
 		"large.hcl":   "large.hcl: error: cannot read large.hcl: it is larger than 1 MiB",
 		"dir.hcl":     "dir.hcl: error: cannot read dir.hcl: it is not a regular file",
 	} {
@@ -363,7 +363,7 @@ func TestLoadWarnsAboutAFileThatEverybodyCanRead(t *testing.T) {
 	if c == nil || p.Error() != want {
 		t.Errorf("got %v", p)
 	}
-	if _, p := Load("open.hcl", Options{Offline: true}); !p.Empty() {
+	if _, p := Load("open.hcl", Options{Offline: true}); len(p.list) > 0 {
 		t.Errorf("offline: %v", p)
 	}
 }
@@ -372,7 +372,7 @@ func TestOfflineForgivesWhatAnotherMachineHas(t *testing.T) {
 	inTestdata(t)
 	for _, file := range []string{"invalid-env-unset.hcl", "invalid-file-missing.hcl"} {
 		c, p := Load(file, Options{Offline: true, Getenv: testGetenv})
-		if c == nil || p.Empty() {
+		if c == nil || len(p.list) == 0 {
 			t.Errorf("%s: %v", file, p)
 		}
 	}

@@ -23,7 +23,7 @@ func TestExampleIsFormatted(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, p := Format(exampleFile, src)
-	if !p.Empty() || string(got) != string(src) {
+	if len(p.list) > 0 || string(got) != string(src) {
 		t.Errorf("run callhome-gateway fmt on it: %v", p)
 	}
 }
@@ -44,6 +44,9 @@ func checkOptions(t *testing.T, src string, schema reflect.Type) {
 		name, kind, _ := strings.Cut(field.Tag.Get("hcl"), ",")
 		switch kind {
 		case "optional":
+			if schema == reflect.TypeFor[managerBlock]() && name == "password" {
+				continue // it is refused
+			}
 			if !regexp.MustCompile(`(?m)^ *` + name + ` *= `).MatchString(src) {
 				t.Errorf("the example does not show %s", name)
 			}

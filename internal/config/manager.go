@@ -25,6 +25,9 @@ func (d *decoder) managers(c *Config, blocks []managerBlock) {
 
 func (d *decoder) manager(b managerBlock) auth.Manager {
 	m := auth.Manager{Name: b.Name, PasswordHash: d.passwordHash(b.PasswordHash), AuthorizedKeys: d.authorizedKeys(b.AuthorizedKeys), Devices: d.deviceGlobs(b)}
+	if b.Password != nil {
+		d.problems.fail(b.Password.NameRange, "set password_hash to what callhome-gateway hash-password prints", "the password of a manager is not kept, only its hash")
+	}
 	if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) {
 		d.problems.missing(b.Def, b.Body, "set password_hash (from callhome-gateway hash-password) or authorized_keys", "manager %q has no way to log in", b.Name)
 	}

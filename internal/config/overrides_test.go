@@ -37,7 +37,7 @@ gateway {
 func loadForFlags(t *testing.T) *Config {
 	t.Helper()
 	c, p := load("x.hcl", openFile{content: []byte(flagsFile)}, Options{Getenv: testGetenv})
-	if !p.Empty() {
+	if len(p.list) > 0 {
 		t.Fatal(p)
 	}
 	return c
@@ -46,7 +46,7 @@ func loadForFlags(t *testing.T) *Config {
 func TestApply(t *testing.T) {
 	c := loadForFlags(t)
 	enabled, port := false, 4335
-	if p := c.Apply(Overrides{Enabled: &enabled, Address: "::1", Port: &port, Users: []string{"old"}}); !p.Empty() {
+	if p := c.Apply(Overrides{Enabled: &enabled, Address: "::1", Port: &port, Users: []string{"old"}}); len(p.list) > 0 {
 		t.Fatal(p)
 	}
 	if c.Enabled || c.Callhome.Address != netip.MustParseAddr("::1") || c.Callhome.Port != 4335 {
@@ -59,7 +59,7 @@ func TestApply(t *testing.T) {
 
 func TestApplyNothingChangesNothing(t *testing.T) {
 	c := loadForFlags(t)
-	if p := c.Apply(Overrides{}); !p.Empty() {
+	if p := c.Apply(Overrides{}); len(p.list) > 0 {
 		t.Fatal(p)
 	}
 	if !c.Enabled || c.Callhome.Port != 0 || len(c.Callhome.Users) != 2 {

@@ -35,9 +35,6 @@ func (p *Problems) HasErrors() bool {
 	return slices.ContainsFunc(p.list, func(q problem) bool { return !q.warning })
 }
 
-// Empty reports whether there is neither an error nor a warning.
-func (p *Problems) Empty() bool { return len(p.list) == 0 }
-
 // Error returns one line for each problem, without the source lines.
 func (p *Problems) Error() string {
 	lines := make([]string, len(p.list))

@@ -100,6 +100,7 @@ type managerBlock struct {
 	Body      hcl.Body  `hcl:",body"`
 
 	PasswordHash   *hcl.Attribute `hcl:"password_hash,optional"`
+	Password       *hcl.Attribute `hcl:"password,optional"` // refused, with a hint
 	AuthorizedKeys *hcl.Attribute `hcl:"authorized_keys,optional"`
 	Devices        *hcl.Attribute `hcl:"devices,optional"`
 }

@@ -1,0 +1,8 @@
+manager "noc" {
+  password = "not to be shown"
+  devices  = ["*"]
+}
+
+gateway {
+  port = 830
+}
