@@ -142,7 +142,8 @@ type Outcome struct {
 
 // ApproveRequest makes a pending device a known one.
 type ApproveRequest struct {
-	// Device is a fingerprint, the beginning of one, or a name.
+	// Device is a fingerprint, the beginning of one (8 characters at least), or
+	// the name of a known device. A pending one is called by its fingerprint.
 	Device string `json:"device"`
 	// Name is what it shall be called; empty keeps the name that it has.
 	Name string `json:"name,omitempty"`
