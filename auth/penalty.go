@@ -71,18 +71,3 @@ func (p *penalties) makeRoomLocked(now time.Time) {
 		delete(p.debt, key)
 	}
 }
-
-// Network is what an address counts as where sources are bounded: one host has
-// a whole /64 of IPv6.
-func Network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	prefix, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address at all: they share one
-	}
-	return prefix
-}

@@ -61,11 +61,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // enter counts the call while it is in progress.
 func (c *call) enter(ctx context.Context) (*Link, *rejection) {
-	calls, source := c.server.calls, network(c.info.Remote.Addr())
-	if !calls.enter(source) {
+	calls, source := c.server.calls, auth.Network(c.info.Remote.Addr())
+	if !calls.Enter(source) {
 		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", source)
 	}
-	defer calls.leave(source)
+	defer calls.Leave(source)
 	return c.accept(ctx)
 }
 
@@ -79,7 +79,7 @@ func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 	if c.plan, r = s.plan(ctx, c.info); r != nil {
 		return nil, r
 	}
-	leave, err := s.gate.enter(ctx, network(c.info.Remote.Addr()), c.at)
+	leave, err := s.gate.enter(ctx, auth.Network(c.info.Remote.Addr()), c.at)
 	if err != nil {
 		return nil, reject(RejectedLimit, "%v: the call waited %s for its key exchange (max_handshakes, max_handshakes_per_source)",
 			err, time.Since(c.at).Round(time.Second))

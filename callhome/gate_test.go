@@ -6,13 +6,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"callhome-gateway/auth"
 )
 
 var (
 	addrA = netip.MustParseAddr("192.0.2.1")
 	addrB = netip.MustParseAddr("192.0.2.2")
-	netA  = network(addrA)
-	netB  = network(addrB)
+	netA  = auth.Network(addrA)
+	netB  = auth.Network(addrB)
 )
 
 func TestOneSourceDoesNotTakeAllHandshakes(t *testing.T) {

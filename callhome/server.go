@@ -41,7 +41,7 @@ type Server struct {
 	hellos   *helloSets
 	gate     *gate
 	held     chan struct{}
-	calls    *callCounter
+	calls    *auth.Places
 }
 
 // New checks the options and returns a server that accepts nothing yet.
@@ -62,7 +62,7 @@ func New(opts Options) (*Server, error) {
 		hellos:   newHelloSets(),
 		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
 		held:     make(chan struct{}, opts.MaxHeld),
-		calls:    newCallCounter(opts.MaxCalls),
+		calls:    auth.NewPlaces(opts.MaxCalls),
 	}
 	for i := range opts.Entries {
 		if err := s.addEntry(&opts.Entries[i]); err != nil {
@@ -176,4 +176,4 @@ func (s *Server) Awaited() map[netip.Addr][]*auth.User { return s.sources.allAwa
 
 // Calls returns how many calls are in progress: accepted, and neither a link
 // nor rejected.
-func (s *Server) Calls() int { return s.calls.total() }
+func (s *Server) Calls() int { return s.calls.Taken() }

@@ -521,7 +521,7 @@ func TestOneSourceDoesNotTakeAllCalls(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	for range 6 {
+	for range 4 {
 		s.want(t, callhome.RejectedLimit)
 	}
 	device(t, s, devicesim.Options{})

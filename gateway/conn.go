@@ -71,7 +71,7 @@ func (c *managerConn) accept(offered ssh.NewChannel, sessions *sync.WaitGroup) {
 // reject refuses a channel, by the sentence that the manager is shown.
 func (c *managerConn) reject(offered ssh.NewChannel, sentence string) {
 	c.e.g.opts.Log.Info("a manager got no session", "manager", c.grant.manager,
-		"device", logged(c.grant.device), "source", c.source, "reason", sentence)
+		"device", logged(c.grant.device), "remote", c.source, "reason", sentence)
 	_ = offered.Reject(ssh.ResourceShortage, sentence)
 }
 

@@ -10,7 +10,12 @@ import (
 	"callhome-gateway/auth"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/crypto/ssh"
+)
+
+// Defaults that others compare with, in bytes.
+const (
+	DefaultMaxMessage  = 256 << 20
+	DefaultSpoolBudget = 1 << 30
 )
 
 // withDefaults returns the options with their zero values filled in.
@@ -24,9 +29,9 @@ func (o Options) withDefaults() Options {
 	o.HelloTimeout = cmp.Or(o.HelloTimeout, time.Minute)
 	o.LoginTimeout = cmp.Or(o.LoginTimeout, time.Minute)
 	o.StallTimeout = cmp.Or(o.StallTimeout, time.Minute)
-	o.MaxMessage = cmp.Or(o.MaxMessage, 256<<20)
+	o.MaxMessage = cmp.Or(o.MaxMessage, DefaultMaxMessage)
 	o.SpoolMemory = cmp.Or(o.SpoolMemory, 1<<20)
-	o.SpoolBudget = cmp.Or(o.SpoolBudget, 1<<30)
+	o.SpoolBudget = cmp.Or(o.SpoolBudget, DefaultSpoolBudget)
 	o.MaxLogins = cmp.Or(o.MaxLogins, 256)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 32)
 	return o
@@ -34,8 +39,8 @@ func (o Options) withDefaults() Options {
 
 // check returns what is wrong with the options.
 func (o *Options) check() error {
-	if err := o.checkHostKeys(); err != nil {
-		return err
+	if len(o.HostKeys) == 0 {
+		return errors.New("no host key")
 	}
 	if o.Ports != (PortRange{}) {
 		if o.Ports.First == 0 || o.Ports.Last < o.Ports.First {
@@ -46,18 +51,6 @@ func (o *Options) check() error {
 		}
 	}
 	return o.checkDevices()
-}
-
-func (o *Options) checkHostKeys() error {
-	if len(o.HostKeys) == 0 {
-		return errors.New("no host key")
-	}
-	for _, key := range o.HostKeys {
-		if key.PublicKey().Type() != ssh.KeyAlgoRSA {
-			return nil
-		}
-	}
-	return errors.New("an RSA host key alone shuts out managers that lack rsa-sha2, as yangcli: add an ed25519 or ecdsa key")
 }
 
 func (o *Options) checkDevices() error {

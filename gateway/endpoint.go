@@ -74,7 +74,7 @@ func (e *endpoint) accept() {
 }
 
 // openEndpoint opens the device's own endpoint, if it is to have one and has
-// none yet. What goes wrong is logged and returned.
+// none yet.
 func (g *Gateway) openEndpoint(d *device) error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
@@ -83,7 +83,6 @@ func (g *Gateway) openEndpoint(d *device) error {
 	}
 	e, err := g.listenFor(d)
 	if err != nil {
-		g.opts.Log.Error("the device has no endpoint of its own", "device", d.name, "error", err)
 		return fmt.Errorf("no endpoint for device %s: %w", d.name, err)
 	}
 	if !d.opened(e) {

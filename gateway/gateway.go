@@ -25,7 +25,7 @@ type Gateway struct {
 	ssh     *ssh.ServerConfig // lacks its callbacks
 	ports   *portBook
 	budgets map[string]*budget // by manager
-	arrive  *admission
+	arrive  *auth.Places
 	quotas  quotas
 	started time.Time
 
@@ -62,7 +62,7 @@ func New(opts Options) (*Gateway, error) {
 	g := &Gateway{
 		opts: opts, logins: logins, ssh: config, ports: ports, started: time.Now(),
 		budgets: newBudgets(&opts),
-		arrive:  newAdmission(opts.MaxLogins),
+		arrive:  auth.NewPlaces(opts.MaxLogins),
 		devices: make(map[string]*device),
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
@@ -82,9 +82,16 @@ func (g *Gateway) Listen() error {
 		return err
 	}
 	for _, name := range g.ports.devices() {
-		g.openEndpoint(g.deviceNamed(name))
+		g.report(g.openEndpoint(g.deviceNamed(name)))
 	}
 	return nil
+}
+
+// report logs why a device has no endpoint where nobody else can be told.
+func (g *Gateway) report(err error) {
+	if err != nil {
+		g.opts.Log.Error("a device has no endpoint of its own", "error", err)
+	}
 }
 
 func (g *Gateway) listenConfigured() error {
@@ -173,7 +180,7 @@ func (g *Gateway) Detach(l *callhome.Link) { g.detach(l.Name(), callhomeLink{l})
 func (g *Gateway) attach(name string, l link) {
 	d := g.deviceNamed(name)
 	if d.attach(l) && d.endpointNow() == nil {
-		g.spawn(func() { g.openEndpoint(d) })
+		g.spawn(func() { g.report(g.openEndpoint(d)) })
 	}
 }
 

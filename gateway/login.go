@@ -94,11 +94,11 @@ func (l *login) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Ma
 func (l *login) report(err error) {
 	if l.reason == nil {
 		l.e.g.opts.Log.Debug("a manager's connection ended before a login",
-			"source", l.source, "port", l.e.port, "error", logged(err.Error()))
+			"remote", l.source, "port", l.e.port, "error", logged(err.Error()))
 		return
 	}
 	l.e.g.opts.Log.Warn("a manager's login was refused",
-		"user", logged(l.user), "port", l.e.port, "source", l.source, "reason", l.reason)
+		"user", logged(l.user), "port", l.e.port, "remote", l.source, "reason", l.reason)
 }
 
 // sourceOf returns the address and port that a connection comes from.
@@ -115,14 +115,14 @@ func (e *endpoint) handle(conn net.Conn) {
 	defer conn.Close()
 	source := sourceOf(conn)
 	network := auth.Network(source.Addr())
-	if !e.g.arrive.enter(network) {
+	if !e.g.arrive.Enter(network) {
 		e.g.opts.Log.Warn("too many managers are logging in at once, a connection is dropped",
-			"source", source.Addr(), "port", e.port)
+			"remote", source.Addr(), "port", e.port)
 		return
 	}
 	begin := time.Now()
 	server, channels, requests, err := e.login(conn, source.Addr())
-	e.g.arrive.leave(network)
+	e.g.arrive.Leave(network)
 	if err != nil {
 		return
 	}
@@ -131,7 +131,7 @@ func (e *endpoint) handle(conn net.Conn) {
 		return // no callback of ours returns such permissions
 	}
 	e.g.opts.Log.Debug("a manager has logged in", "manager", granted.manager,
-		"device", logged(granted.device), "source", source, "took", time.Since(begin))
+		"device", logged(granted.device), "remote", source, "took", time.Since(begin))
 	c := &managerConn{e: e, conn: conn, grant: granted, source: source}
 	if refusal := e.g.quotas.connect(granted); refusal != "" {
 		c.turnAway(channels, refusal)

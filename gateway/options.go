@@ -26,7 +26,7 @@ type Options struct {
 	// PortStore keeps assigned ports over restarts. Required with Ports.
 	PortStore PortStore
 	// HostKeys are the keys that the endpoints show. Required: at least one,
-	// and not only an RSA one (yangcli cannot use those).
+	// better not only an RSA one (yangcli cannot use those).
 	HostKeys []ssh.Signer
 	// Managers are those that may log in. Names must be unique.
 	Managers []auth.Manager

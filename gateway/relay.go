@@ -92,7 +92,8 @@ func (r *relay) greet() *ending {
 	}
 	framing, err := netconf.CommonFraming(hello, r.offered())
 	if err != nil {
-		return refused("the manager has no base capability", "the hello names neither base:1.0 nor base:1.1")
+		return refused("the manager has no base version in common",
+			"the hello has none of the base versions that this device's has: base:1.0 is always one")
 	}
 	r.manager.SetFraming(framing)
 	return nil

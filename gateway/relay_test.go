@@ -369,7 +369,7 @@ func TestManagerHello(t *testing.T) {
 		"none":           {"", "no hello"},
 		"garbage":        {"GET / HTTP/1.0\r\n\r\n]]>]]>", "no NETCONF"},
 		"an rpc":         {rpc(1, "<get/>") + "]]>]]>", "no NETCONF"},
-		"no base":        {hello(netconf.Hello{Capabilities: []string{"urn:x"}}), "no base capability"},
+		"no base":        {hello(netconf.Hello{Capabilities: []string{"urn:x"}}), "no base version"},
 		"a session-id":   {hello(netconf.Hello{SessionID: 3, Capabilities: []string{netconf.CapabilityBase10}}), "session-id"},
 		"half a hello":   {"<hello", "middle of a message"},
 		"endless header": {"<hello " + strings.Repeat("a", 2<<20), "no NETCONF"},

@@ -152,7 +152,7 @@ func (s *managerSession) run(request *ssh.Request) {
 // refuse ends a session that never was.
 func (s *managerSession) refuse(why *ending) {
 	s.opts.Log.Info("a manager got no session", append([]any{"manager", s.conn.grant.manager,
-		"device", logged(s.conn.grant.device), "source", s.conn.source}, why.values()...)...)
+		"device", logged(s.conn.grant.device), "remote", s.conn.source}, why.values()...)...)
 	s.end(why)
 }
 
@@ -221,13 +221,13 @@ func (s *managerSession) status() SessionStatus {
 
 func (s *managerSession) logStart() {
 	s.opts.Log.Info("a manager session starts", "manager", s.conn.grant.manager,
-		"device", s.conn.grant.device, "source", s.conn.source, "session_id", s.device.Hello().SessionID)
+		"device", s.conn.grant.device, "remote", s.conn.source, "session_id", s.device.Hello().SessionID)
 }
 
 func (s *managerSession) logEnd(why *ending) {
 	status := s.status()
 	s.opts.Log.Info("a manager session ends", append([]any{
-		"manager", status.Manager, "device", s.conn.grant.device, "source", status.Source,
+		"manager", status.Manager, "device", s.conn.grant.device, "remote", status.Source,
 		"session_id", status.SessionID, "lasted", time.Since(s.since).Round(time.Millisecond),
 		"messages_in", status.MessagesIn, "messages_out", status.MessagesOut,
 		"bytes_in", status.BytesIn, "bytes_out", status.BytesOut,

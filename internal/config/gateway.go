@@ -14,12 +14,6 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	// The defaults of gateway.Options, to compare what is configured with.
-	defaultMaxMessage  = 256 << 20
-	defaultSpoolBudget = 1 << 30
-)
-
 func (d *decoder) gateway(c *Config, blocks []gatewayBlock) {
 	g := &c.Gateway
 	g.Address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
@@ -43,7 +37,7 @@ func (d *decoder) gateway(c *Config, blocks []gatewayBlock) {
 // messageSizes also checks that the largest request fits into the budget: it
 // would never be served otherwise.
 func (d *decoder) messageSizes(g *gateway.Options, b *gatewayBlock) {
-	message, budget := int64(defaultMaxMessage), int64(defaultSpoolBudget)
+	message, budget := int64(gateway.DefaultMaxMessage), int64(gateway.DefaultSpoolBudget)
 	d.size(b.MaxMessage, 1<<10, 1<<40, &message)
 	d.size(b.SpoolBudget, 1<<10, 1<<50, &budget)
 	if message > budget {

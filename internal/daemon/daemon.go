@@ -182,7 +182,7 @@ func (d *daemon) listen() (err error) {
 	}
 	for _, device := range d.store.Devices() {
 		if err := d.gateway.AddDevice(device.Name); err != nil {
-			d.log.Warn("a known device has no endpoint", "device", device.Name, "error", err)
+			d.log.Warn("a known device has no endpoint of its own", "device", device.Name, "error", err)
 		}
 	}
 	return nil

@@ -27,7 +27,7 @@ var (
 	quietGrowth = growth{10, 8 << 20}
 	// Storms of calls and large replies make much: x/crypto/ssh allocates
 	// every packet.
-	busyGrowth = growth{25, 16 << 20}
+	busyGrowth = growth{12, 8 << 20}
 )
 
 // apply sets the growth from what is in use now.

@@ -1,21 +1,19 @@
-package gateway
+package auth
 
 import (
 	"net/netip"
 	"testing"
-
-	"callhome-gateway/auth"
 )
 
 func TestOneNetworkDoesNotTakeAllLogins(t *testing.T) {
-	network := func(address string) netip.Prefix { return auth.Network(netip.MustParseAddr(address)) }
+	network := func(address string) netip.Prefix { return Network(netip.MustParseAddr(address)) }
 	for _, c := range []struct {
 		limit, share int
 	}{{256, 64}, {8, 4}, {3, 3}} {
-		a := newAdmission(c.limit)
+		a := NewPlaces(c.limit)
 		taken := 0
-		for a.enter(network("2001:db8::1")) {
-			if taken++; !a.enter(network("2001:db8::ffff")) {
+		for a.Enter(network("2001:db8::1")) {
+			if taken++; !a.Enter(network("2001:db8::ffff")) {
 				break
 			}
 			taken++
@@ -23,14 +21,14 @@ func TestOneNetworkDoesNotTakeAllLogins(t *testing.T) {
 		if taken != c.share {
 			t.Errorf("of %d places one network has %d", c.limit, taken)
 		}
-		for i := byte(0); a.enter(network(netip.AddrFrom4([4]byte{192, 0, 2, i}).String())); i++ {
+		for i := byte(0); a.Enter(network(netip.AddrFrom4([4]byte{192, 0, 2, i}).String())); i++ {
 			taken++
 		}
 		if taken != c.limit {
 			t.Errorf("%d places are taken, not %d", taken, c.limit)
 		}
-		a.leave(network("2001:db8::2"))
-		if !a.enter(network("192.0.2.250")) {
+		a.Leave(network("2001:db8::2"))
+		if !a.Enter(network("192.0.2.250")) {
 			t.Error("a place was not given back")
 		}
 	}
