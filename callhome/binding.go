@@ -31,6 +31,9 @@ func (s *Server) bind(p *plan, id auth.Identity) (*binding, *rejection) {
 	if b.user, r = s.credential(b, users); r != nil {
 		return b, r
 	}
+	if s.broken.tooMany(id) {
+		return b, reject(RejectedLimit, "%s has broken the SSH protocol %d times, and each time cost memory: it is let in again after a restart of the gateway", b.name, maxBroken)
+	}
 	if b.user.Username != p.user.Username {
 		return b, reject(RejectedWrongUser,
 			"%s needs the user entry %s, but %s was announced: the right one is used when it calls again", b.name, b.user.Name, p.user.Name)

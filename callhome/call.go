@@ -215,6 +215,7 @@ func (c *call) newLink(conn ssh.Conn) *Link {
 		opening:         make(chan struct{}, maxOpening),
 		ending:          make(chan struct{}),
 		done:            make(chan struct{}),
+		broken:          func() { s.noteBroken(b) },
 		liveness: liveness{
 			interval:  s.opts.KeepaliveInterval,
 			deadAfter: s.opts.DeadAfter,
@@ -246,6 +247,8 @@ func (c *call) openControl(ctx context.Context, link *Link) *rejection {
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return reject(TimedOut, "%s logged in but opened no NETCONF session within %s: it sent no hello", link.name, controlTimeout)
+	case errors.Is(err, errNoAnswer), errors.Is(err, ErrLinkEnded):
+		return reject(FailedSubsystem, "%s: %v: is NETCONF enabled on the device, and may the user %s use it?", link.name, errNoAnswer, Quote(c.binding.user.Username))
 	case errors.Is(err, errSubsystem), errors.Is(err, ErrNoSession):
 		return reject(FailedSubsystem, "%s: %v: is NETCONF enabled on the device, and may the user %s use it?", link.name, err, Quote(c.binding.user.Username))
 	}

@@ -27,6 +27,7 @@ type Link struct {
 	since    time.Time
 	epoch    uint64 // set when the link is claimed, before anybody else sees it
 	attached bool   // Attach was told; set and read while or after it is set up
+	broken   func() // told when x/crypto does not end the connection
 	hello    HelloOptions
 	liveness liveness
 
@@ -171,7 +172,27 @@ func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 			timer.Reset(l.untilDue())
 		}
 	}
-	l.end(l.networkError(l.ssh.Wait()))
+	l.endAsSSH()
+}
+
+// endAsSSH ends the link for the reason that x/crypto gives, if it does.
+func (l *Link) endAsSSH() {
+	ended := make(chan error, 1)
+	go func() { ended <- l.ssh.Wait() }() // for ever only where x/crypto hangs
+	late := time.NewTimer(brokenWait)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		l.end(l.networkError(err))
+	case <-late.C:
+		l.end(errors.New("the device broke the SSH protocol"))
+		// On a machine under load it may only be late.
+		time.AfterFunc(brokenGrace, func() {
+			if len(ended) == 0 {
+				l.broken()
+			}
+		})
+	}
 }
 
 // watchControl reads the control session to its end, which is the link's.

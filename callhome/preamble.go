@@ -92,9 +92,6 @@ func (c *callConn) greet(deadline time.Time) error {
 // scanPreamble returns the offset of a complete SSH version line, or -1 when
 // more must be read.
 func scanPreamble(buf []byte) (int, error) {
-	if err := foreignProtocol(buf); err != nil {
-		return -1, err
-	}
 	offset := 0
 	for lines := 0; ; lines++ {
 		line, _, complete := bytes.Cut(buf[offset:], []byte{'\n'})
@@ -108,6 +105,10 @@ func scanPreamble(buf []byte) (int, error) {
 			return -1, fmt.Errorf("more than %d lines before the SSH version line", maxPreambleLines)
 		}
 		offset += len(line) + 1
+	}
+	// Only now: behind the version line the binary packets may come at once.
+	if err := foreignProtocol(buf); err != nil {
+		return -1, err
 	}
 	if len(buf) > maxPreambleBytes {
 		return -1, fmt.Errorf("more than %d bytes without an SSH version line", maxPreambleBytes)

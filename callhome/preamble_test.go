@@ -19,6 +19,7 @@ func TestScanPreamble(t *testing.T) {
 		{"version", version, 0, ""},
 		{"version without CR", "SSH-2.0-x\n", 0, ""},
 		{"old-compatible version", "SSH-1.99-Cisco-1.25\n", 0, ""},
+		{"key exchange right behind it", version + "\x00\x00\x01\xfc\a\x14", 0, ""},
 		{"nothing", "", -1, ""},
 		{"half a version", "SSH-2.0-Open", -1, ""},
 		{"banner first", "Welcome!\r\n\r\n" + version, 12, ""},

@@ -39,6 +39,7 @@ type Server struct {
 	sources  *sources
 	hunts    *hunts
 	hellos   *helloSets
+	broken   *brokenConns
 	gate     *gate
 	held     chan struct{}
 	calls    *auth.Places
@@ -60,6 +61,7 @@ func New(opts Options) (*Server, error) {
 		sources:  newSources(),
 		hunts:    newHunts(),
 		hellos:   newHelloSets(),
+		broken:   newBrokenConns(),
 		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
 		held:     make(chan struct{}, opts.MaxHeld),
 		calls:    auth.NewPlaces(opts.MaxCalls),

@@ -81,8 +81,11 @@ func openError(err error) error {
 	return ErrLinkEnded
 }
 
-// errSubsystem is wrapped by the errors of a device that has no netconf subsystem.
-var errSubsystem = errors.New("the device refused the netconf subsystem")
+// Why there is no session with a device that has opened the channel, or has not.
+var (
+	errSubsystem = errors.New("the device refused the netconf subsystem")
+	errNoAnswer  = errors.New("the device went away when it was asked for a NETCONF session")
+)
 
 // start requests the subsystem and sends our hello without waiting for the
 // device's: a libnetconf2 server with one channel that lacks the client's
@@ -90,7 +93,7 @@ var errSubsystem = errors.New("the device refused the netconf subsystem")
 func (s *Session) start() error {
 	ok, err := s.channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"netconf"}))
 	if err != nil {
-		return fmt.Errorf("%w: %w", errSubsystem, describeNetwork(err))
+		return errNoAnswer
 	}
 	if !ok {
 		return errSubsystem
@@ -100,6 +103,9 @@ func (s *Session) start() error {
 		return fmt.Errorf("cannot send the hello: %w", describeNetwork(err))
 	}
 	if s.hello, err = netconf.ReadHello(s.conn.Reader); err != nil {
+		if errors.Is(err, io.EOF) {
+			return errors.New("the device ended the session before its hello")
+		}
 		return fmt.Errorf("no valid hello from the device: %w", err)
 	}
 	if s.framing, err = netconf.CommonFraming(own, s.hello); err != nil {

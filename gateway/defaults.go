@@ -32,7 +32,7 @@ func (o Options) withDefaults() Options {
 	o.MaxMessage = cmp.Or(o.MaxMessage, DefaultMaxMessage)
 	o.SpoolMemory = cmp.Or(o.SpoolMemory, 1<<20)
 	o.SpoolBudget = cmp.Or(o.SpoolBudget, DefaultSpoolBudget)
-	o.MaxLogins = cmp.Or(o.MaxLogins, 256)
+	o.MaxLogins = cmp.Or(o.MaxLogins, 512)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 32)
 	return o
 }

@@ -26,6 +26,7 @@ type Gateway struct {
 	ports   *portBook
 	budgets map[string]*budget // by manager
 	arrive  *auth.Places
+	dropped tally
 	quotas  quotas
 	started time.Time
 

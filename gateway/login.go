@@ -116,8 +116,10 @@ func (e *endpoint) handle(conn net.Conn) {
 	source := sourceOf(conn)
 	network := auth.Network(source.Addr())
 	if !e.g.arrive.Enter(network) {
-		e.g.opts.Log.Warn("too many managers are logging in at once, a connection is dropped",
-			"remote", source.Addr(), "port", e.port)
+		if n := e.g.dropped.report(time.Now()); n > 0 {
+			e.g.opts.Log.Warn("too many managers are logging in at once, connections are dropped",
+				"dropped", n, "remote", source.Addr(), "port", e.port)
+		}
 		return
 	}
 	begin := time.Now()

@@ -52,7 +52,7 @@ type Options struct {
 	// 1 GiB). One manager may have a quarter of it, or MaxMessage if that is more.
 	SpoolBudget int64
 	// MaxLogins bounds the manager connections that have not logged in yet
-	// (default 256). One source, an IPv6 /64 or an IPv4 address, may have a
+	// (default 512). One source, an IPv6 /64 or an IPv4 address, may have a
 	// quarter of it, and four in any case.
 	MaxLogins int
 	// MaxSessions bounds the manager sessions of one manager connection (default 32).

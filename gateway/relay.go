@@ -120,7 +120,7 @@ func (r *relay) up() *ending {
 			return r.refuse(netconf.Head{}, malformed(err))
 		}
 		if err != nil {
-			return unreadable(err)
+			return r.afterReplies(unreadable(err))
 		}
 		r.received.Add(1)
 		if why := r.forward(m); why != nil {
@@ -232,12 +232,25 @@ func malformed(err error) *refusal {
 func (r *relay) refuse(h netconf.Head, why *refusal) *ending {
 	e := &ending{reason: why.reason, detail: why.detail, status: 1}
 	if why.reply == nil {
-		return e
+		return r.afterReplies(e)
 	}
 	late := time.AfterFunc(lastWords, func() { r.end(e) })
 	defer late.Stop()
 	if failed := r.answer(h, why.reply); failed != nil {
 		return failed
+	}
+	return e
+}
+
+// afterReplies returns the ending of a manager that has said its last word,
+// once the replies to what it had sent before are out.
+func (r *relay) afterReplies(e *ending) *ending {
+	late := time.NewTimer(lastWords)
+	defer late.Stop()
+	select {
+	case <-r.replies.settled():
+	case <-late.C:
+	case <-r.ctx.Done():
 	}
 	return e
 }

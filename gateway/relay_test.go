@@ -283,6 +283,23 @@ func TestHalfCloseIsCarriedOver(t *testing.T) {
 	}
 }
 
+func TestHalfAMessageAtTheEndCostsNoReply(t *testing.T) {
+	r := newRig(t, Options{}, chunked).open(chunked)
+	r.async(func() {
+		_ = r.manager.WriteDocument([]byte(rpc(1, "<get/>")))
+		_, _ = io.WriteString(r.wire, "\n#9\n<rpc")
+		_ = r.wire.CloseWrite()
+	})
+	read(t, r.device)
+	r.send(r.device, reply(1, "<data/>"))
+	if got := read(t, r.manager); got != reply(1, "<data/>") {
+		t.Errorf("the manager got %q", got)
+	}
+	if e := r.end(); !strings.Contains(e.reason, "middle of a message") {
+		t.Errorf("ended with %q", e.reason)
+	}
+}
+
 // A device that does not end the session by itself has some seconds for it.
 func TestHalfClosedSessionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
