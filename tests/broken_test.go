@@ -1,7 +1,13 @@
 package tests
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -11,6 +17,8 @@ import (
 	"callhome-gateway/callhome"
 	"callhome-gateway/internal/control"
 	"callhome-gateway/tests/harness"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // x/crypto never ends a connection whose peer has broken the protocol with
@@ -19,7 +27,7 @@ import (
 func TestADeviceThatBreaksTheProtocolLosesItsLinkAndNothingHangs(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "ncclient") // brings paramiko
-	key := harness.NewECDSAKey(t)
+	key := pemKey(t)
 	g := harness.StartGateway(t, harness.Config{
 		Callhome: []string{`reject_delay = "0s"`},
 		Blocks: []string{
@@ -33,6 +41,29 @@ func TestADeviceThatBreaksTheProtocolLosesItsLinkAndNothingHangs(t *testing.T) {
 	brokenCalls(t, g, key, "2", "rejected rejected")
 	g.Output.Await(t, 10*time.Second, string(callhome.RejectedLimit))
 	g.Stop(t)
+}
+
+// pemKey makes an ECDSA key in a file of the format of RFC 5915: paramiko 2.12
+// cannot read every one in OpenSSH's.
+func pemKey(t *testing.T) harness.Key {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromSigner(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalECPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return harness.Key{Signer: signer, Path: path}
 }
 
 // brokenCalls has the device call, and checks how far it gets.
