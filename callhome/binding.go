@@ -16,9 +16,12 @@ type binding struct {
 	// entry is the session entry of that name, or nil.
 	entry *Entry
 	user  *auth.User
-	// firstUse says that nobody vouched for the identity: it is pinned once
-	// the login has succeeded, and gets the password only where that is allowed.
+	// firstUse says that the identity is not known at all: it is pinned once
+	// the login has succeeded.
 	firstUse bool
+	// unvouched says that nobody has vouched for the identity, now or since it
+	// was pinned on first use: it gets a password only where that is allowed.
+	unvouched bool
 }
 
 // bind is stage B. It decides and changes nothing: x/crypto asks again at
@@ -64,7 +67,7 @@ func (s *Server) identify(p *plan, id auth.Identity) (*binding, []*auth.User, *r
 // identifyApproved handles an identity that is in the store. What the
 // configuration says of its name goes first.
 func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*binding, []*auth.User, *rejection) {
-	b.name, b.entry = device.Name, s.byName[device.Name]
+	b.name, b.entry, b.unvouched = device.Name, s.byName[device.Name], device.FirstUse
 	if e := b.entry; e != nil {
 		if len(e.Pins) > 0 {
 			return b, nil, reject(RejectedKeyChanged, "the key %s was approved as %s, but session %s now pins other keys: add it to host_keys, or forget the device", b.identity, e.Name, e.Name)
@@ -91,7 +94,7 @@ func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *
 	case auth.TrustApprove:
 		return b, nil, reject(RejectedPending, "the key %s is not known: compare it with the device's own, then approve it (device approve)", b.identity)
 	}
-	b.firstUse = true
+	b.firstUse, b.unvouched = true, true
 	if b.name == "" {
 		b.name = firstUseName(b.identity)
 	}
@@ -109,7 +112,7 @@ func (s *Server) usersOf(e *Entry, p *plan) []*auth.User {
 
 // credential chooses the first user that this identity has not refused.
 func (s *Server) credential(b *binding, users []*auth.User) (*auth.User, *rejection) {
-	if b.firstUse {
+	if b.unvouched {
 		if users = usableOnFirstUse(users); len(users) == 0 {
 			return nil, reject(RejectedUntrusted, "the key %s is trusted on first use only, and no user entry has a key or first_use_password = true", b.identity)
 		}

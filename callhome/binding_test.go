@@ -68,6 +68,7 @@ func TestStageB(t *testing.T) {
 		{Name: "gone", Identity: testIdentity("gone"), User: "no-more"},
 		{Name: "known-address", Identity: approvedAt},
 		{Name: "both", Identity: testIdentity("stale")},
+		{Name: "dev-1", Identity: testIdentity("first"), FirstUse: true},
 	}
 	for _, tt := range []struct {
 		name   string
@@ -99,6 +100,7 @@ func TestStageB(t *testing.T) {
 		{name: "unknown, approve, at an entry", from: "192.0.2.20", id: stranger, device: "by-address", reason: RejectedPending},
 		{name: "unknown, pinned", id: stranger, trust: auth.TrustPinned, reason: RejectedUntrusted},
 		{name: "unknown, first-use, no password for it", id: stranger, trust: auth.TrustFirstUse, device: firstUseName(stranger), reason: RejectedUntrusted, detail: "first_use_password"},
+		{name: "pinned on first use, no password for it", id: testIdentity("first"), device: "dev-1", reason: RejectedUntrusted, detail: "first_use_password"},
 		{name: "first user refused", id: approved, failed: []string{"fleet"}, device: "approved", user: "old", reason: RejectedWrongUser},
 		{name: "every user refused", id: approved, failed: []string{"fleet", "old"}, device: "approved", reason: RejectedNoUser, detail: "fleet, old"},
 		{name: "another device's failure", id: pinned, failed: nil, device: "by-pin", user: "alias"},

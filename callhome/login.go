@@ -131,7 +131,7 @@ func open(c *ssh.ClientAuthContext, method string) bool {
 
 func (l *login) mayUsePassword() bool {
 	user := l.binding.user
-	return user.Password != "" && (!l.binding.firstUse || user.FirstUsePassword)
+	return user.Password != "" && (!l.binding.unvouched || user.FirstUsePassword)
 }
 
 func (l *login) password() (string, error) {
