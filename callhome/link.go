@@ -141,31 +141,46 @@ func (l *Link) spawnLocked(f func()) bool {
 // serve answers what the device asks for on the connection, keeps it alive,
 // and returns when the link has ended. One goroutine does all of it, since
 // there is one for each of ten thousand devices: unanswered requests would
-// block the whole connection.
+// block the whole connection. An answer may block for as long as the device
+// takes no data, so each has a goroutine of its own, one at a time: the timer
+// must go on, or nobody would notice that the network has gone silent.
 func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
 	var control <-chan *ssh.Request // of the control session, once there is one
+	answered := make(chan struct{}, 1)
 	timer := time.NewTimer(l.untilDue())
 	defer timer.Stop()
-	for channels != nil || requests != nil {
+	for answering := false; channels != nil || requests != nil; {
+		answer := func(f func() error) {
+			answering = l.spawn(func() {
+				_ = f()
+				answered <- struct{}{}
+			})
+		}
+		opens, globals, locals := channels, requests, control
+		if answering {
+			opens, globals, locals = nil, nil, nil
+		}
 		select {
-		case channel, ok := <-channels:
+		case channel, ok := <-opens:
 			if !ok {
 				channels = nil
 				continue
 			}
-			_ = channel.Reject(ssh.Prohibited, "the NETCONF client opens the channels")
-		case request, ok := <-requests:
+			answer(func() error { return channel.Reject(ssh.Prohibited, "the NETCONF client opens the channels") })
+		case request, ok := <-globals:
 			if !ok {
 				requests = nil
 				continue
 			}
-			_ = request.Reply(false, nil)
-		case request, ok := <-control:
+			answer(func() error { return request.Reply(false, nil) })
+		case request, ok := <-locals:
 			if !ok {
 				control = nil
 				continue
 			}
-			_ = request.Reply(false, nil)
+			answer(func() error { return request.Reply(false, nil) })
+		case <-answered:
+			answering = false
 		case control = <-l.controlRequests:
 		case <-timer.C:
 			l.keepAlive()
