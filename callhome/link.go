@@ -150,12 +150,6 @@ func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 	timer := time.NewTimer(l.untilDue())
 	defer timer.Stop()
 	for answering := false; channels != nil || requests != nil; {
-		answer := func(f func() error) {
-			answering = l.spawn(func() {
-				_ = f()
-				answered <- struct{}{}
-			})
-		}
 		opens, globals, locals := channels, requests, control
 		if answering {
 			opens, globals, locals = nil, nil, nil
@@ -166,19 +160,19 @@ func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 				channels = nil
 				continue
 			}
-			answer(func() error { return channel.Reject(ssh.Prohibited, "the NETCONF client opens the channels") })
+			answering = l.refuse(channel, answered)
 		case request, ok := <-globals:
 			if !ok {
 				requests = nil
 				continue
 			}
-			answer(func() error { return request.Reply(false, nil) })
+			answering = l.deny(request, answered)
 		case request, ok := <-locals:
 			if !ok {
 				control = nil
 				continue
 			}
-			answer(func() error { return request.Reply(false, nil) })
+			answering = l.deny(request, answered)
 		case <-answered:
 			answering = false
 		case control = <-l.controlRequests:
@@ -188,6 +182,23 @@ func (l *Link) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Reques
 		}
 	}
 	l.endAsSSH()
+}
+
+// refuse refuses a channel that the device wants to open. It reports whether
+// answered will be told.
+func (l *Link) refuse(channel ssh.NewChannel, answered chan<- struct{}) bool {
+	return l.spawn(func() {
+		_ = channel.Reject(ssh.Prohibited, "the NETCONF client opens the channels")
+		answered <- struct{}{}
+	})
+}
+
+// deny answers a request of the device, as refuse does.
+func (l *Link) deny(request *ssh.Request, answered chan<- struct{}) bool {
+	return l.spawn(func() {
+		_ = request.Reply(false, nil)
+		answered <- struct{}{}
+	})
 }
 
 // endAsSSH ends the link for the reason that x/crypto gives, if it does.
