@@ -8,41 +8,47 @@ import (
 	"testing"
 )
 
+const perNetwork = 250
+
 var addresses struct {
 	sync.Mutex
-	next int // guarded by the mutex
+	network string         // 127.x.y, this process's own
+	claims  []net.Listener // what keeps other test processes off its networks
+	next    int
 }
-
-// network is where this process begins, so that two that run at the same time
-// hardly meet.
-var network = rand.IntN(1 << 14)
 
 // Address returns a loopback address that nothing else uses, so that every
 // gateway and every device of every test has all ports to itself.
+//
+// It opens none of these ports to find out: a process that is being started
+// at that moment holds a copy of the socket until it has become another
+// program, and who then opens the port for good finds it in use.
 func Address(t testing.TB) string {
 	t.Helper()
 	addresses.Lock()
 	defer addresses.Unlock()
-	for range 1 << 12 {
-		n := addresses.next
-		addresses.next++
-		at := network + n/250
-		addr := fmt.Sprintf("127.%d.%d.%d", 64+at>>8&0x3f, at&0xff, 1+n%250)
-		if isFree(addr) {
-			return addr
+	if addresses.network == "" || addresses.next == perNetwork {
+		if err := claimNetwork(); err != nil {
+			t.Fatal(err)
 		}
 	}
-	t.Fatal("no loopback address is free")
-	return ""
+	addresses.next++
+	return fmt.Sprintf("%s.%d", addresses.network, addresses.next)
 }
 
-func isFree(addr string) bool {
-	for _, port := range []string{CallHomePort, SharedPort} {
-		l, err := net.Listen("tcp", net.JoinHostPort(addr, port))
-		if err != nil {
-			return false
+// claimNetwork takes one of 2^14 networks for as long as the process lives,
+// under the lock of addresses. A full network stays taken.
+func claimNetwork() error {
+	var err error
+	for range 1 << 10 {
+		n := rand.IntN(1 << 14)
+		network := fmt.Sprintf("127.%d.%d", 64+n>>8, n&0xff)
+		var l net.Listener
+		if l, err = net.Listen("tcp", network+".254:1"); err == nil {
+			addresses.claims = append(addresses.claims, l)
+			addresses.network, addresses.next = network, 0
+			return nil
 		}
-		l.Close()
 	}
-	return true
+	return fmt.Errorf("claiming a loopback network: %w", err)
 }
