@@ -16,6 +16,9 @@ type Manager struct {
 	PasswordHash string
 	// AuthorizedKeys are the public keys that log in as this manager.
 	AuthorizedKeys []ssh.PublicKey
+	// CertificateNames are names that cert-to-name may give for this manager,
+	// besides Name itself.
+	CertificateNames []string
 	// Devices are globs of device names ("*" and "?"); none means no device.
 	Devices []string
 }

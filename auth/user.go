@@ -14,6 +14,9 @@ type User struct {
 	Password Secret
 	// Keys are offered in order before the password.
 	Keys []ssh.Signer
+	// TLS is what logs in to devices that call over TLS; nil where the entry is
+	// for SSH only. Username, Password and Keys play no part in it.
+	TLS *UserTLS
 	// FirstUsePassword allows the password to be sent to a device that is
 	// trusted on first use only: its identity was never checked by anyone.
 	FirstUsePassword bool

@@ -11,6 +11,9 @@ import (
 type Entry struct {
 	// Name is the device's name (see auth.ValidName).
 	Name string
+	// Transport is SSH or TLS for a device that calls over that only; empty
+	// means either.
+	Transport Transport
 	// Address matches calls from it: one address or a network; the zero
 	// Prefix matches none.
 	Address netip.Prefix
@@ -19,6 +22,11 @@ type Entry struct {
 	// is empty is a bare fingerprint: the device is then asked for one key type
 	// after the other, a call each, until the pinned one shows.
 	Pins []auth.Identity
+	// CertificateNames are the names of which the device's certificate must have
+	// one, in a validated certificate of the Anchors of User.TLS (see
+	// auth.CertificateNames). Entries without an address are also matched by
+	// them. With Pins they do not count.
+	CertificateNames []string
 	// User is the credential for this device; nil means the callhome-users.
 	User *auth.User
 	// Hello changes what the device is offered in the gateway's hello.

@@ -68,6 +68,15 @@ type Options struct {
 	MaxHeld int
 }
 
+// Transport is what NETCONF runs over on a call.
+type Transport string
+
+// The transports of RFC 8071.
+const (
+	SSH Transport = "ssh"
+	TLS Transport = "tls"
+)
+
 // UserSelect chooses the user entry for a call whose address matches no
 // session entry, as the user-select callback of yangcli-pro's yp-client does.
 // It is called from one goroutine per call and must honour ctx.
@@ -76,6 +85,7 @@ type UserSelect func(ctx context.Context, call CallInfo) (Selection, error)
 // CallInfo is what is known of a call before its handshake.
 type CallInfo struct {
 	Remote, Local netip.AddrPort
+	Transport     Transport
 }
 
 // Selection is the answer of a UserSelect. The zero value is "no opinion".

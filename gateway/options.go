@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"net/netip"
 	"time"
 
@@ -17,6 +18,14 @@ type Options struct {
 	Address netip.Addr
 	// Port is the shared SSH endpoint; 0 means none.
 	Port uint16
+	// TLSPort is the shared TLS endpoint, on which managers name the device by
+	// SNI as <device>.<Domain>; 0 means none.
+	TLSPort uint16
+	Domain  string
+	// TLS is required where a TLS port is set.
+	TLS *TLSOptions
+	// Sessions is the default of DeviceConfig.Sessions.
+	Sessions SessionMode
 	// Devices are those that are known beforehand, with the port of their own
 	// where they have one.
 	Devices []DeviceConfig
@@ -67,6 +76,44 @@ type DeviceConfig struct {
 	Name string
 	// Port is its own SSH endpoint; 0 means one from Options.Ports.
 	Port uint16
+	// TLSPort is its own TLS endpoint; 0 means none.
+	TLSPort uint16
+	// Sessions is how managers share the device's connection; SessionsDefault
+	// means Options.Sessions.
+	Sessions SessionMode
+}
+
+// TLSOptions are what the TLS endpoints need.
+type TLSOptions struct {
+	// Certificate returns the certificate that managers are shown. It is asked
+	// at every handshake and must not block for long.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Anchors validate the certificates of managers; nil means that only those
+	// that Names pins may come in.
+	Anchors *auth.Anchors
+	// Names maps certificates to the names of managers.
+	Names *auth.CertNames
+}
+
+// SessionMode says how managers share a device's connection.
+type SessionMode uint8
+
+const (
+	// SessionsDefault is SessionsAuto, or what the more general setting says.
+	SessionsDefault SessionMode = iota
+	// SessionsAuto gives each manager a session of its own over SSH, and shares
+	// one on TLS and on devices that refuse the first further channel.
+	SessionsAuto
+	// SessionsOwn never shares: managers that a device refuses are told so.
+	SessionsOwn
+	// SessionsShared always shares the one session.
+	SessionsShared
+	// SessionsExclusive lets one manager at a time use the one session.
+	SessionsExclusive
+)
+
+func (m SessionMode) String() string {
+	return [...]string{"default", "auto", "own", "shared", "exclusive"}[m]
 }
 
 // PortRange is a range of TCP ports, both ends included.
