@@ -42,7 +42,7 @@ func newLab(t *testing.T, device *harness.Device, c harness.Config, session ...s
 	t.Helper()
 	c.Blocks = append(c.Blocks, device.UserEntry("fleet"), device.SessionEntry("edge-1", "fleet", devicePort, session...))
 	l := &lab{Gateway: harness.StartGateway(t, c), device: device}
-	l.call = device.CallHome(t, l.CallHome())
+	l.call = device.CallHome(t, l.Address)
 	l.link = l.AwaitConnected(t, "edge-1")
 	return l
 }

@@ -23,7 +23,7 @@ func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.
 			g := harness.StartGateway(t, harness.Config{Blocks: []string{
 				d.UserEntry("fleet"), d.SessionEntry("edge-1", "fleet", 0), // a port out of gateway.ports
 			}})
-			call := d.CallHome(t, g.CallHome())
+			call := d.CallHome(t, g.Address)
 			port := int(awaitPort(t, g))
 			managers := []*harness.Subsystem{
 				harness.ConnectTo(t, d, g.Target(port), harness.Base10),
@@ -35,7 +35,7 @@ func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.
 				endsCleanly(t, m, killed, endsAfterReset)
 			}
 			g.AwaitDevice(t, harness.ReplyTimeout, "edge-1 to be away", away)
-			d.CallHome(t, g.CallHome())
+			d.CallHome(t, g.Address)
 			if again := int(awaitPort(t, g)); again != port {
 				t.Errorf("the port was %d and is %d", port, again)
 			}
@@ -83,7 +83,7 @@ func TestManagersEndWhenTheNetworkGoesSilent(t *testing.T) {
 	t.Logf("ended after %v", time.Since(cut).Round(time.Millisecond))
 	l.AwaitDevice(t, harness.ReplyTimeout, "edge-1 to be away", away)
 	l.call.Kill()
-	l.device.CallHome(t, l.CallHome())
+	l.device.CallHome(t, l.Address)
 	l.AwaitConnected(t, "edge-1")
 	l.mustServe(t)
 }

@@ -26,13 +26,13 @@ func TestARebootedDeviceTakesOverItsHalfOpenLink(t *testing.T) {
 	l.call.Kill()
 
 	stranger := harness.NewLibnetconf(t, options)
-	knocking := stranger.CallHome(t, l.CallHome())
+	knocking := stranger.CallHome(t, l.Address)
 	l.awaitOutcome(t, callhome.RejectedKeyChanged)
 	l.mustBeTheSameLink(t)
 	knocking.Kill()
 
 	called := time.Now()
-	l.device.CallHome(t, l.CallHome())
+	l.device.CallHome(t, l.Address)
 	l.AwaitDevice(t, takesOverWithin, "the rebooted device to take over", func(d control.Device) bool {
 		return d.Name == "edge-1" && d.State == control.StateConnected && !d.Since.Equal(l.link.Since)
 	})
@@ -65,7 +65,7 @@ func TestASecondCallIsRejectedWhileTheFirstIsHealthy(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
 			manager := l.connect(t, harness.Base11)
-			l.device.CallHome(t, l.CallHome())
+			l.device.CallHome(t, l.Address)
 			l.awaitOutcome(t, callhome.RejectedInUse)
 			answersWithin(t, manager.Session, harness.ReplyTimeout)
 			l.mustBeTheSameLink(t)

@@ -31,7 +31,7 @@ func TestAnUnknownDeviceIsAskedNothingAndAttachesOnceApproved(t *testing.T) {
 				Callhome: []string{`trust = "approve"`, `users = ["fleet"]`, `reject_delay = "1s"`},
 				Blocks:   []string{d.UserEntry("fleet")},
 			})
-			call := d.CallHome(t, g.CallHome())
+			call := d.CallHome(t, g.Address)
 			pending := g.AwaitDevice(t, harness.ReplyTimeout, "the pending device", isPending)
 			if pending.Identity != d.HostKey.Fingerprint() || !strings.HasPrefix(pending.Address, "127.") {
 				t.Errorf("pending with identity %s from %s, want %s", pending.Identity, pending.Address, d.HostKey.Fingerprint())
@@ -47,7 +47,7 @@ func TestAnUnknownDeviceIsAskedNothingAndAttachesOnceApproved(t *testing.T) {
 			}
 			if device.name == "netconfd" { // which calls once
 				call.Kill()
-				d.CallHome(t, g.CallHome())
+				d.CallHome(t, g.Address)
 			}
 			port := awaitPort(t, g)
 			answersWithin(t, harness.ConnectTo(t, d, g.Target(int(port)), harness.Base11).Session, harness.ReplyTimeout)
@@ -161,7 +161,7 @@ func TestTheSecondCallhomeUserIsUsedAfterTheDeviceRefusedTheFirst(t *testing.T) 
 					harness.SessionEntry("edge-1", d.HostKey, "", devicePort),
 				},
 			})
-			call := d.CallHome(t, g.CallHome())
+			call := d.CallHome(t, g.Address)
 			harness.Eventually(t, harness.ReplyTimeout, "the failure to be seen in status", func() bool {
 				failures := g.Status(t).Failures
 				return len(failures) == 1 && failures[0].User == "outdated" && failures[0].Identity == d.HostKey.Fingerprint()
@@ -171,7 +171,7 @@ func TestTheSecondCallhomeUserIsUsedAfterTheDeviceRefusedTheFirst(t *testing.T) 
 			}
 			for range 2 { // libnetconf2 calls again by itself, but not at once after a kill
 				call.Kill()
-				call = d.CallHome(t, g.CallHome())
+				call = d.CallHome(t, g.Address)
 				if user := g.AwaitConnected(t, "edge-1").User; user != "fleet" {
 					t.Fatalf("logged in as %s", user)
 				}

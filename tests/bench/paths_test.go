@@ -36,9 +36,9 @@ func simulatorPaths(b *testing.B) paths {
 func netconfdPaths(b *testing.B) paths {
 	device := harness.NewNetconfd(b, harness.NetconfdOptions{})
 	south, north := startSplice(b)
-	device.CallHome(b, south)
+	device.CallHome(b, hostOf(south))
 	g := startGateway(b, nil, nil, device.UserEntry("fleet"), device.SessionEntry("edge-1", "fleet", 0))
-	device.CallHome(b, g.callHome())
+	device.CallHome(b, g.address)
 	return connectBoth(b, g, harness.Target{Address: north, Username: device.Username, Password: device.Password})
 }
 

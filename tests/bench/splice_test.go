@@ -72,3 +72,8 @@ func join(device, manager net.Conn) {
 	copying.Go(func() { pump(manager, device) })
 	copying.Wait()
 }
+
+func hostOf(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	return host
+}

@@ -18,6 +18,12 @@ type Config struct {
 	Gateway  []string
 	// Blocks are whole blocks: users, sessions, managers.
 	Blocks []string
+	// PKI is for the TLS endpoints; nil for one of its own.
+	PKI *PKI
+	// TLS are the lines of the tls block in the gateway block. Where there are
+	// none, it shows the PKI's server certificate, and takes the common name of
+	// those of its managers for the manager's.
+	TLS []string
 }
 
 const (
@@ -25,6 +31,11 @@ const (
 	// loopback address of its own.
 	CallHomePort = "4334"
 	SharedPort   = "2830"
+	// CallHomeTLSPort and SharedTLSPort are those for TLS.
+	CallHomeTLSPort = "4335"
+	SharedTLSPort   = "6513"
+	// Domain is what device names stand before in SNI.
+	Domain = "gw.test"
 
 	managerName = "noc"
 
@@ -36,8 +47,8 @@ func (c Config) render(t testing.TB, address, stateDir string, managerKey Key) s
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "state_dir = %q\n", stateDir)
-	block(&b, "callhome", append([]string{"enabled = true", fmt.Sprintf("address = %q", address), "port = " + CallHomePort}, c.Callhome...))
-	block(&b, "gateway", append([]string{fmt.Sprintf("address = %q", address), "port = " + SharedPort, `ports = "20100-20199"`}, c.Gateway...))
+	block(&b, "callhome", append([]string{"enabled = true", fmt.Sprintf("address = %q", address), "port = " + CallHomePort, "tls_port = " + CallHomeTLSPort}, c.Callhome...))
+	block(&b, "gateway", append(c.gateway(address), c.Gateway...))
 	block(&b, fmt.Sprintf("manager %q", managerName), []string{
 		fmt.Sprintf("password_hash = %q", PasswordHash(t, Password)),
 		fmt.Sprintf("authorized_keys = [%q]", managerKey.AuthorizedKey()),
@@ -48,6 +59,19 @@ func (c Config) render(t testing.TB, address, stateDir string, managerKey Key) s
 		b.WriteString(more)
 	}
 	return b.String()
+}
+
+func (c Config) gateway(address string) []string {
+	inTLS := c.TLS
+	if inTLS == nil {
+		inTLS = append(c.PKI.ServerLines(), c.PKI.MapLines()...)
+	}
+	var tls strings.Builder
+	block(&tls, "tls", inTLS)
+	return []string{
+		fmt.Sprintf("address = %q", address), "port = " + SharedPort, `ports = "20100-20199"`,
+		"tls_port = " + SharedTLSPort, fmt.Sprintf("domain = %q", Domain), tls.String(),
+	}
 }
 
 func block(b *strings.Builder, head string, lines []string) {

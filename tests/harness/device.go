@@ -2,16 +2,20 @@ package harness
 
 import (
 	"fmt"
+	"net"
+	"strings"
 	"testing"
 )
 
 // Device is a real NETCONF server that a test lets call home, and what a test
 // must know to work with it.
 type Device struct {
-	// Kind is "netconfd" or "libnetconf2".
+	// Kind is "netconfd", "libnetconf2" or "libnetconf2 over TLS".
 	Kind string
-	// HostKey is the only one that it has.
+	// HostKey is the only one that it has, over SSH.
 	HostKey Key
+	// TLS is set where it calls home over TLS.
+	TLS *DeviceTLS
 	// Username and Password log in; so does a Key that was authorized.
 	Username, Password string
 	// Target is the datastore to lock and edit, "running" or "candidate".
@@ -31,11 +35,16 @@ type Call interface {
 	Kill()
 }
 
-// CallHome lets the device call the gateway at this address. The libnetconf2
-// device calls again by itself when the link ends; netconfd calls once.
+// CallHome lets the device call the gateway at this address, on the port for
+// its transport. The libnetconf2 device calls again by itself when the link
+// ends; netconfd calls once.
 func (d *Device) CallHome(t testing.TB, gateway string) Call {
 	t.Helper()
-	return d.call(t, gateway)
+	port := CallHomePort
+	if d.TLS != nil {
+		port = CallHomeTLSPort
+	}
+	return d.call(t, net.JoinHostPort(gateway, port))
 }
 
 // Edit is a config element's content that sets a leaf to the value, so that
@@ -44,6 +53,9 @@ func (d *Device) Edit(value string) string { return d.edit(value) }
 
 // UserEntry is the user entry, of this name, that logs in to the device.
 func (d *Device) UserEntry(name string) string {
+	if d.TLS != nil {
+		return TLSUserEntry(name, d.TLS.Login)
+	}
 	return UserEntry(name, d.Username, d.Password)
 }
 
@@ -55,21 +67,37 @@ func UserEntry(name, username, password string) string {
 // SessionEntry is a session entry that knows the device by its key. More lines
 // go into the block as they are.
 func (d *Device) SessionEntry(name, user string, port int, more ...string) string {
+	if d.TLS != nil {
+		return PinnedEntry(name, d.TLS.Certificate, user, port, more...)
+	}
 	return SessionEntry(name, d.HostKey, user, port, more...)
 }
 
 // SessionEntry is a session entry that knows a device by its key. Without a
 // user the callhome-users are tried; without a port one is assigned.
 func SessionEntry(name string, key Key, user string, port int, more ...string) string {
-	entry := fmt.Sprintf("session %q {\n  host_keys = [%q]\n", name, key.AuthorizedKey())
+	return sessionEntry(name, user, port, append(more, fmt.Sprintf("host_keys = [%q]", key.AuthorizedKey())))
+}
+
+// PinnedEntry is a session entry that knows a device by its certificate.
+func PinnedEntry(name string, c Certificate, user string, port int, more ...string) string {
+	return sessionEntry(name, user, port, append(more, fmt.Sprintf("certificates = [%q]", c.Fingerprint())))
+}
+
+// NamedEntry is a session entry that expects a name in a certificate, which a
+// CA of the user must have issued.
+func NamedEntry(name, expected, user string, port int, more ...string) string {
+	return sessionEntry(name, user, port, append(more, fmt.Sprintf("certificate_names = [%q]", expected)))
+}
+
+func sessionEntry(name, user string, port int, lines []string) string {
 	if user != "" {
-		entry += fmt.Sprintf("  user = %q\n", user)
+		lines = append(lines, fmt.Sprintf("user = %q", user))
 	}
 	if port != 0 {
-		entry += fmt.Sprintf("  port = %d\n", port)
+		lines = append(lines, fmt.Sprintf("port = %d", port))
 	}
-	for _, line := range more {
-		entry += "  " + line + "\n"
-	}
-	return entry + "}\n"
+	var b strings.Builder
+	block(&b, fmt.Sprintf("session %q", name), lines)
+	return b.String()
 }

@@ -26,6 +26,8 @@ type Gateway struct {
 	StateDir, ConfigPath string
 	// Key is a key of the manager that may reach every device.
 	Key Key
+	// PKI is that of its TLS endpoints.
+	PKI *PKI
 	*Process
 
 	control *control.Client
@@ -55,6 +57,10 @@ func PrepareGateway(t testing.TB, c Config) *Gateway {
 	if g.Address == "" {
 		g.Address = Address(t)
 	}
+	if c.PKI == nil {
+		c.PKI = NewPKI(t)
+	}
+	g.PKI = c.PKI
 	write(t, g.ConfigPath, []byte(c.render(t, g.Address, g.StateDir, g.Key)), 0o600)
 	g.control = control.NewClient(filepath.Join(g.StateDir, control.SocketName))
 	return g
@@ -102,6 +108,22 @@ func (g *Gateway) Stop(t testing.TB) {
 
 // CallHome is where devices call, as HOST:PORT.
 func (g *Gateway) CallHome() string { return net.JoinHostPort(g.Address, CallHomePort) }
+
+// CallHomeTLS is the same for devices that speak TLS.
+func (g *Gateway) CallHomeTLS() string { return net.JoinHostPort(g.Address, CallHomeTLSPort) }
+
+// TLSTarget is a TLS endpoint of one device.
+func (g *Gateway) TLSTarget(port int) TLSTarget {
+	return TLSTarget{Address: net.JoinHostPort(g.Address, strconv.Itoa(port)), Certificate: g.PKI.Manager, Servers: g.PKI.Servers}
+}
+
+// SharedTLSTarget is the shared TLS endpoint, for one device.
+func (g *Gateway) SharedTLSTarget(device string) TLSTarget {
+	target := g.TLSTarget(0)
+	target.Address = net.JoinHostPort(g.Address, SharedTLSPort)
+	target.ServerName = device + "." + Domain
+	return target
+}
 
 // Target is an endpoint of one device, for a password login.
 func (g *Gateway) Target(port int) Target {

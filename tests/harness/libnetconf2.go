@@ -1,15 +1,10 @@
 package harness
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
 )
@@ -25,6 +20,10 @@ type LibnetconfOptions struct {
 	HostKey *Key
 	// AuthorizedKey is a public key file that may log in, besides the password.
 	AuthorizedKey string
+	// TLS makes it a device that calls home over TLS instead of SSH.
+	TLS bool
+	// Certificate replaces the self-signed one that is made for a TLS device.
+	Certificate *Certificate
 	// Namespace is the network namespace to run it in.
 	Namespace string
 }
@@ -52,12 +51,34 @@ func NewLibnetconf(t testing.TB, o LibnetconfOptions) *Libnetconf {
 			return `<system xmlns="urn:callhome-gateway:test-device"><location>` + value + `</location></system>`
 		},
 	}}
-	if d.HostKey = NewKey(t); o.HostKey != nil {
+	if o.TLS {
+		d.useTLS(t)
+	} else if d.HostKey = NewKey(t); o.HostKey != nil {
 		d.HostKey = *o.HostKey
 	}
 	d.Alive = func() bool { return d.process != nil && d.process.Running() }
 	d.call = func(t testing.TB, gateway string) Call { return d.start(t, gateway) }
 	return d
+}
+
+// useTLS gives the device a certificate of its own, and lets those in whom a
+// CA of its own has certified.
+func (d *Libnetconf) useTLS(t testing.TB) {
+	t.Helper()
+	d.Kind = "libnetconf2 over TLS"
+	d.TLS = NewDeviceTLS(t, d.Username)
+	if d.options.Certificate != nil {
+		d.TLS.Certificate = *d.options.Certificate
+	}
+}
+
+// credentials are the options for the transport that the device has.
+func (d *Libnetconf) credentials() []string {
+	if d.TLS == nil {
+		return []string{"-k", d.HostKey.Path, "-u", d.Username, "-p", d.Password}
+	}
+	c, ca := d.TLS.Certificate, d.TLS.Logins
+	return []string{"-C", c.Path, "-K", c.KeyPath, "-A", ca.Path, "-F", ca.MapFingerprint()}
 }
 
 // LibnetconfCall is a running device.
@@ -68,17 +89,15 @@ func (c *LibnetconfCall) Kill() { c.Process.Kill() }
 
 func (d *Libnetconf) start(t testing.TB, gateway string) *LibnetconfCall {
 	t.Helper()
-	args := []string{
-		"-c", gateway, "-k", d.HostKey.Path, "-u", d.Username, "-p", d.Password, "-m", libnetconfSource(t),
-		"-j", strconv.Itoa(max(1, d.options.Threads)), "-v", "2",
-	}
+	args := append(d.credentials(), "-c", gateway, "-m", libnetconfSource(t),
+		"-j", strconv.Itoa(max(1, d.options.Threads)), "-v", "2")
 	if d.options.Tick > 0 {
 		args = append(args, "-n", strconv.FormatInt(d.options.Tick.Milliseconds(), 10))
 	}
 	if d.options.AuthorizedKey != "" {
 		args = append(args, "-a", d.options.AuthorizedKey)
 	}
-	cmd := exec.Command(libnetconfBinary(t), args...)
+	cmd := exec.Command(libnetconfDevice.binary(t), args...)
 	if d.options.Namespace != "" {
 		cmd = exec.Command("ip", append([]string{"netns", "exec", d.options.Namespace, cmd.Path}, args...)...)
 	}
@@ -99,75 +118,9 @@ func Blob(size int) string {
 	return fmt.Sprintf(`<blob xmlns="urn:callhome-gateway:test-device"><size>%d</size></blob>`, size)
 }
 
-var libnetconfBuild struct {
-	sync.Once
-	binary string
-	err    error
-}
-
-// libnetconfBinary compiles the device once, into a cache that later runs find.
-func libnetconfBinary(t testing.TB) string {
-	t.Helper()
-	b := &libnetconfBuild
-	b.Do(func() { b.binary, b.err = buildLibnetconf(libnetconfSource(t)) })
-	if b.err != nil {
-		t.Fatalf("compiling the libnetconf2 device: %v", b.err)
-	}
-	return b.binary
-}
-
-func buildLibnetconf(source string) (string, error) {
-	files, err := filepath.Glob(filepath.Join(source, "*.[ch]"))
-	if err != nil {
-		return "", err
-	}
-	hash := sha256.New()
-	var sources []string
-	for _, file := range files {
-		if filepath.Ext(file) == ".c" {
-			sources = append(sources, file)
-		}
-		if err := hashFile(hash, file); err != nil {
-			return "", err
-		}
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	dir := filepath.Join(cache, "callhome-gateway-tests")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "device-"+hex.EncodeToString(hash.Sum(nil)[:8]))
-	if _, err := os.Stat(binary); err == nil {
-		return binary, nil
-	}
-	return binary, compile(binary, sources)
-}
-
-func hashFile(hash io.Writer, path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(hash, f)
-	return err
-}
-
-// compile writes beside the binary and renames, for a run that is interrupted.
-func compile(binary string, sources []string) error {
-	unfinished := fmt.Sprintf("%s.%d", binary, os.Getpid())
-	args := append([]string{"-O1", "-g", "-Wall", "-Wextra", "-Wno-deprecated-declarations", "-o", unfinished}, sources...)
-	out, err := exec.Command("gcc", append(args, "-lnetconf2", "-lyang", "-lpthread")...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return os.Rename(unfinished, binary)
-}
+var libnetconfDevice = program{directory: "libnetconf2", libraries: []string{"netconf2", "yang", "pthread"}}
 
 func libnetconfSource(t testing.TB) string {
 	t.Helper()
-	return filepath.Join(repository(t), "tests", "peers", "libnetconf2")
+	return filepath.Join(repository(t), "tests", "peers", libnetconfDevice.directory)
 }

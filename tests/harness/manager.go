@@ -36,8 +36,31 @@ func ManagerKinds() []ManagerKind {
 		{"ncclient", []string{"ncclient"}, ConnectNcclient},
 		{"OpenSSH with base 1.0", []string{"ssh"}, func(t testing.TB, target Target) Manager { return ConnectOpenSSH(t, target, Base10) }},
 		{"OpenSSH with base 1.1", []string{"ssh"}, func(t testing.TB, target Target) Manager { return ConnectOpenSSH(t, target, Base10, Base11) }},
+		{"libnetconf2", []string{"libnetconf2"}, ConnectLibnetconfSSH},
 		{"scrapligo with base 1.0", nil, func(t testing.TB, target Target) Manager { return ConnectScrapligo(t, target, "1.0") }},
 		{"scrapligo with base 1.1", nil, func(t testing.TB, target Target) Manager { return ConnectScrapligo(t, target, "1.1") }},
+	}
+}
+
+// TLSManagerKind is one that speaks TLS.
+type TLSManagerKind struct {
+	Name  string
+	Needs []string
+	// SNI says that it can name the device on the shared endpoint.
+	SNI     bool
+	Connect func(t testing.TB, target TLSTarget) Manager
+}
+
+// TLSManagerKinds are all of them.
+func TLSManagerKinds() []TLSManagerKind {
+	openssl := func(bases ...string) func(testing.TB, TLSTarget) Manager {
+		return func(t testing.TB, target TLSTarget) Manager { return ConnectOpenSSL(t, target, bases...) }
+	}
+	return []TLSManagerKind{
+		{"libnetconf2", []string{"libnetconf2"}, false, ConnectLibnetconfTLS},
+		{"openssl with base 1.0", []string{"openssl"}, true, openssl(Base10)},
+		{"openssl with base 1.1", []string{"openssl"}, true, openssl(Base10, Base11)},
+		{"raw", nil, true, func(t testing.TB, target TLSTarget) Manager { return ConnectTLS(t, target, Base10, Base11) }},
 	}
 }
 

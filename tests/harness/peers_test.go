@@ -33,7 +33,7 @@ func TestLibnetconfCallsHomeAndCallsAgain(t *testing.T) {
 	t.Parallel()
 	d := NewLibnetconf(t, LibnetconfOptions{Tick: 50 * time.Millisecond})
 	l := listen(t)
-	d.CallHome(t, l.Addr().String())
+	d.CallHome(t, hostOf(l))
 	for range 2 {
 		client := answerCall(t, l, &d.Device)
 		s := OpenSession(t, client, Base11)
@@ -50,19 +50,21 @@ func TestLibnetconfCallsHomeAndCallsAgain(t *testing.T) {
 
 func listen(t *testing.T) net.Listener {
 	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(Address(t), CallHomePort))
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listenOn(t, net.JoinHostPort(Address(t), CallHomePort))
 	t.Cleanup(func() { l.Close() })
 	return l
+}
+
+func hostOf(l net.Listener) string {
+	host, _, _ := net.SplitHostPort(l.Addr().String())
+	return host
 }
 
 // calledBy lets the device call, and answers once.
 func calledBy(t *testing.T, d *Device) *ssh.Client {
 	t.Helper()
 	l := listen(t)
-	d.CallHome(t, l.Addr().String())
+	d.CallHome(t, hostOf(l))
 	client := answerCall(t, l, d)
 	t.Cleanup(func() { client.Close() })
 	return client

@@ -32,17 +32,22 @@ func TrySplice(source, gateway, server string) (*Splice, error) {
 		north.Close()
 		return nil, err
 	}
-	s := &Splice{gateway: north, server: south, done: make(chan struct{})}
+	return join(north, south), nil
+}
+
+// join copies both ways until Close or the end of either side.
+func join(gateway, server *net.TCPConn) *Splice {
+	s := &Splice{gateway: gateway, server: server, done: make(chan struct{})}
 	s.copying.Add(2)
 	go s.pump(s.gateway, s.server)
 	go s.pump(s.server, s.gateway)
 	go func() {
 		s.copying.Wait()
-		north.Close()
-		south.Close()
+		gateway.Close()
+		server.Close()
 		close(s.done)
 	}()
-	return s, nil
+	return s
 }
 
 // NewSplice is TrySplice for a call that must be possible; it ends with the test.

@@ -1,6 +1,6 @@
 /*
- * A NETCONF device on libnetconf2 for the tests: it calls home over SSH and
- * keeps on calling. It is written for 2.0.24, the version of Debian 12, and
+ * A NETCONF device on libnetconf2 for the tests: it calls home over SSH or
+ * over TLS, and keeps on calling. It is written for 2.0.24, the version of Debian 12, and
  * the comments name the bugs of that version that it steps around.
  *
  * Ended with SIGKILL: there is nothing to tidy up.
@@ -30,12 +30,16 @@ static struct nc_pollsession *poll_session;
 
 static struct {
     const char *host, *modules, *hostname, *username, *password, *authorized_key, *host_key;
+    const char *certificate, *key, *ca, *ca_fingerprint;
     int port, tick_ms, threads, verbosity;
 } options = {.modules = ".", .hostname = "device", .username = "admin", .threads = 1, .verbosity = 1};
 
 static const char usage[] =
     "usage: device -c HOST:PORT -k HOST-KEY [options]\n"
-    "  -u NAME  -p PASSWORD  -a AUTHORIZED-KEY.pub\n"
+    "       device -c HOST:PORT -C CERTIFICATE -K KEY -A CA -F CA-FINGERPRINT [options]\n"
+    "  -u NAME  -p PASSWORD  -a AUTHORIZED-KEY.pub  who may log in over SSH\n"
+    "  -A CA  -F FINGERPRINT  over TLS those may whom this CA certifies, under their\n"
+    "              common name; the fingerprint is that of RFC 7407, \"04:9f:86...\"\n"
     "  -n MS       send a notification to subscribers this often\n"
     "  -j THREADS  serve this many RPCs at a time, 1 to 6 (default 1)\n"
     "  -m DIR      where test-device.yang is\n"
@@ -169,17 +173,54 @@ static int on_call(const char *client, struct nc_session *session)
     return add_session(session);
 }
 
-static void call_home(void)
+static int own_certificate(const char *name, void *data, char **path, char **pem, char **key_path, char **key_pem,
+                           NC_SSH_KEY_TYPE *type)
 {
-    static const char *client = "gateway", *endpoint = "ssh";
+    (void)name, (void)data, (void)pem, (void)key_pem, (void)type;
+    *path = strdup(options.certificate);
+    *key_path = strdup(options.key);
+    return 0;
+}
 
-    must(nc_server_ch_add_client(client), "adding the client");
+static int trusted_certificates(const char *name, void *data, char ***paths, int *path_count, char ***pems, int *pem_count)
+{
+    (void)name, (void)data, (void)pems;
+    *paths = malloc(sizeof **paths);
+    **paths = strdup(options.ca);
+    *path_count = 1;
+    *pem_count = 0;
+    return 0;
+}
+
+static const char client[] = "gateway", endpoint[] = "endpoint";
+
+static void use_ssh(void)
+{
     must(nc_server_ch_client_add_endpt(client, endpoint, NC_TI_LIBSSH), "adding the endpoint");
-    must(nc_server_ch_client_endpt_set_address(client, endpoint, options.host), "setting the address");
-    must(nc_server_ch_client_endpt_set_port(client, endpoint, options.port), "setting the port");
     must(nc_server_ssh_ch_client_endpt_add_hostkey(client, endpoint, options.host_key, -1), "setting the host key");
     must(nc_server_ssh_ch_client_endpt_set_auth_methods(client, endpoint, NC_SSH_AUTH_PUBLICKEY | NC_SSH_AUTH_PASSWORD),
          "setting the login methods");
+}
+
+/* The names are for the callbacks above, which need none. */
+static void use_tls(void)
+{
+    must(nc_server_ch_client_add_endpt(client, endpoint, NC_TI_OPENSSL), "adding the endpoint");
+    must(nc_server_tls_ch_client_endpt_set_server_cert(client, endpoint, "own"), "setting the certificate");
+    must(nc_server_tls_ch_client_endpt_add_trusted_cert_list(client, endpoint, "trusted"), "setting the CA");
+    must(nc_server_tls_ch_client_endpt_add_ctn(client, endpoint, 1, options.ca_fingerprint, NC_TLS_CTN_COMMON_NAME, NULL),
+         "mapping certificates to names");
+}
+
+static void call_home(void)
+{
+    must(nc_server_ch_add_client(client), "adding the client");
+    if (options.certificate)
+        use_tls();
+    else
+        use_ssh();
+    must(nc_server_ch_client_endpt_set_address(client, endpoint, options.host), "setting the address");
+    must(nc_server_ch_client_endpt_set_port(client, endpoint, options.port), "setting the port");
     must(nc_server_ch_client_set_conn_type(client, NC_CH_PERSIST), "making it persistent");
     must(nc_server_ch_client_set_start_with(client, NC_CH_FIRST_LISTED), "setting the start");
     must(nc_server_ch_client_set_max_attempts(client, CALL_ATTEMPTS), "setting the attempts");
@@ -261,10 +302,14 @@ static int parse_options(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "c:k:u:p:a:n:j:m:N:v:")) != -1)
+    while ((option = getopt(argc, argv, "c:k:C:K:A:F:u:p:a:n:j:m:N:v:")) != -1)
         switch (option) {
         case 'c': if (parse_target(optarg)) return 1; break;
         case 'k': options.host_key = optarg; break;
+        case 'C': options.certificate = optarg; break;
+        case 'K': options.key = optarg; break;
+        case 'A': options.ca = optarg; break;
+        case 'F': options.ca_fingerprint = optarg; break;
         case 'u': options.username = optarg; break;
         case 'p': options.password = optarg; break;
         case 'a': options.authorized_key = optarg; break;
@@ -275,7 +320,8 @@ static int parse_options(int argc, char **argv)
         case 'v': options.verbosity = atoi(optarg); break;
         default: return 1;
         }
-    return !options.host || !options.host_key || options.threads < 1 || options.threads > MAX_POLL_THREADS;
+    int tls = options.certificate && options.key && options.ca && options.ca_fingerprint;
+    return !options.host || (!options.host_key && !tls) || options.threads < 1 || options.threads > MAX_POLL_THREADS;
 }
 
 int main(int argc, char **argv)
@@ -294,6 +340,8 @@ int main(int argc, char **argv)
     nc_server_set_capability("urn:ietf:params:netconf:capability:interleave:1.0");
     nc_server_ssh_set_hostkey_clb(host_key, NULL, NULL);
     nc_server_ssh_set_passwd_auth_clb(check_password, NULL, NULL);
+    nc_server_tls_set_server_cert_clb(own_certificate, NULL, NULL);
+    nc_server_tls_set_trusted_cert_list_clb(trusted_certificates, NULL, NULL);
     if (options.authorized_key)
         must(nc_server_ssh_add_authkey_path(options.authorized_key, options.username), "reading the authorized key");
     poll_session = nc_ps_new();
