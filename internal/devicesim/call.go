@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // dialTimeout bounds one attempt to connect.
@@ -115,25 +113,15 @@ func (c *call) drop() {
 }
 
 func (c *call) serve() error {
-	conn, chans, reqs, err := c.login()
-	if err != nil {
-		return err
+	if c.device.o.TLS != nil {
+		return c.serveTLS()
 	}
-	c.device.count(func(n *Calls) { n.LoggedIn++ })
-	c.device.o.Log.Info("logged in", "device", c.device.o.Name, "user", conn.User())
-	c.serveConnection(conn.User(), chans, reqs)
-	c.cancel() // what the sessions are busy with is for nobody now
-	c.wg.Wait()
-	return conn.Wait()
+	return c.serveSSH()
 }
 
-func (c *call) login() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	_ = c.line.SetDeadline(time.Now().Add(c.device.o.LoginTimeout))
-	conn, chans, reqs, err := ssh.NewServerConn(c.line, c.device.ssh)
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("login: %w", err)
-	}
-	return conn, chans, reqs, c.line.SetDeadline(time.Time{})
+func (c *call) loggedIn(user string) {
+	c.device.count(func(n *Calls) { n.LoggedIn++ })
+	c.device.o.Log.Info("logged in", "device", c.device.o.Name, "user", user)
 }
 
 // turn returns the lock that sessions take in turns.

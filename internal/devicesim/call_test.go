@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -303,6 +304,9 @@ func TestOptionsAreChecked(t *testing.T) {
 		{func(o *Options) { o.HostKeys = nil }, "host key"},
 		{func(o *Options) { o.Username = "" }, "username"},
 		{func(o *Options) { o.Password = "" }, "password or an authorized key"},
+		{func(o *Options) { o.TLS = &TLS{} }, "client certificates"},
+		{func(o *Options) { o.TLS = &TLS{AnyClient: true, MinVersion: 0x304, MaxVersion: 0x303} }, "TLS versions"},
+		{func(o *Options) { o.TLS = &TLS{AnyClient: true, Issuer: &tls.Certificate{}} }, "issuer"},
 		{func(o *Options) { o.Base = []string{"1.2"} }, `"1.2"`},
 		{func(o *Options) { o.HelloSize = 1 << 30 }, "hello size"},
 		{func(o *Options) { o.Config = "<a>" }, "configuration of dev"},

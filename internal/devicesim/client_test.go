@@ -154,7 +154,12 @@ func subsystem(t testing.TB, c *ssh.Client) *client {
 // are given.
 func open(t testing.TB, c *ssh.Client, versions ...string) *client {
 	t.Helper()
-	m := subsystem(t, c)
+	return hello(t, subsystem(t, c), versions...)
+}
+
+// hello exchanges hellos.
+func hello(t testing.TB, m *client, versions ...string) *client {
+	t.Helper()
 	own := &netconf.Hello{}
 	if len(versions) == 0 {
 		versions = []string{"1.0", "1.1"}

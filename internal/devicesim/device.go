@@ -3,6 +3,7 @@ package devicesim
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"net"
@@ -16,7 +17,8 @@ import (
 // Device is one simulated device. Its methods may be called concurrently.
 type Device struct {
 	o       Options
-	ssh     *ssh.ServerConfig
+	ssh     *ssh.ServerConfig // one of ssh and tls
+	tls     *tls.Config
 	data    *datastores
 	started time.Time
 	gate    gate
@@ -56,14 +58,42 @@ func New(o Options) (*Device, error) {
 		sessions: map[uint32]*session{},
 		live:     map[*call]struct{}{},
 	}
-	d.ssh = d.serverConfig()
+	if d.o.TLS == nil {
+		d.ssh = d.serverConfig()
+		return d, nil
+	}
+	if d.tls, err = d.tlsConfig(); err != nil {
+		return nil, err
+	}
 	return d, nil
 }
 
 // Name returns the device's name.
 func (d *Device) Name() string { return d.o.Name }
 
-// HostKeys returns the public keys that the device proves itself with.
+// Certificate returns the DER certificate that a TLS device proves itself
+// with, or nil for an SSH device.
+func (d *Device) Certificate() []byte {
+	if d.tls == nil {
+		return nil
+	}
+	return d.tls.Certificates[0].Certificate[0]
+}
+
+// Fingerprints returns those of what the device proves itself with, as they
+// are pinned: of its host keys, or of its certificate.
+func (d *Device) Fingerprints() []string {
+	if d.tls != nil {
+		return []string{FingerprintCertificate(d.Certificate())}
+	}
+	var all []string
+	for _, key := range d.HostKeys() {
+		all = append(all, ssh.FingerprintSHA256(key))
+	}
+	return all
+}
+
+// HostKeys returns the public keys that an SSH device proves itself with.
 func (d *Device) HostKeys() []ssh.PublicKey {
 	var keys []ssh.PublicKey
 	for _, signer := range d.o.HostKeys {
@@ -177,6 +207,9 @@ func (o Options) withHooks() Options {
 	}
 	if o.OnAuth == nil {
 		o.OnAuth = func(string, string) {}
+	}
+	if o.OnHandshake == nil {
+		o.OnHandshake = func(tls.ConnectionState, error) {}
 	}
 	if o.OnSession == nil {
 		o.OnSession = func(uint32, bool) {}

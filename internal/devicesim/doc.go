@@ -1,5 +1,5 @@
 // Package devicesim simulates NETCONF devices that call home (RFC 8071), for
-// demos, tests and load: a device dials, and is the SSH server on the
+// demos, tests and load: a device dials, and is the SSH or TLS server on the
 // connection that it dialled. It is small but honest: it advertises only what
 // it does, and answers the rest with the errors of RFC 6241.
 //

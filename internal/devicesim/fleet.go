@@ -17,8 +17,9 @@ type FleetOptions struct {
 	Options
 	// Count is the number of devices, at least 1.
 	Count int
-	// Seed makes the host keys (see KeyFromSeed); without one they are random.
-	// HostKeys, if given, are those of a single device.
+	// Seed makes the host keys and certificates (see KeyFromSeed and
+	// CertificateFromSeed); without one they are random. HostKeys and
+	// TLS.Certificate, if given, are those of a single device.
 	Seed string
 	// Sources, if valid, gives the devices the addresses of a prefix to call
 	// from, one each, beginning with its own address and starting over there
@@ -40,8 +41,8 @@ func NewFleet(o FleetOptions) (*Fleet, error) {
 	if o.Count < 1 {
 		return nil, fmt.Errorf("a fleet of %d devices: at least 1 is needed", o.Count)
 	}
-	if len(o.HostKeys) > 0 && o.Count > 1 {
-		return nil, errors.New("several devices cannot share host keys")
+	if o.Count > 1 && (len(o.HostKeys) > 0 || o.TLS != nil && len(o.TLS.Certificate.Certificate) > 0) {
+		return nil, errors.New("several devices cannot share host keys or a certificate")
 	}
 	f := &Fleet{Devices: make([]*Device, o.Count)}
 	pace := o.pace()
@@ -81,14 +82,23 @@ func (o *FleetOptions) device(i int, source netip.Addr) (*Device, error) {
 	if source.IsValid() {
 		one.Source = source
 	}
-	if len(one.HostKeys) == 0 {
-		key, err := o.key(i)
-		if err != nil {
-			return nil, err
-		}
-		one.HostKeys = []ssh.Signer{key}
+	if err := o.prove(&one, i); err != nil {
+		return nil, err
 	}
 	return New(one)
+}
+
+// prove gives a device what it proves itself with, unless it has that.
+func (o *FleetOptions) prove(one *Options, i int) error {
+	if one.TLS != nil {
+		return o.certify(one, i)
+	}
+	if len(one.HostKeys) > 0 {
+		return nil
+	}
+	key, err := o.key(i)
+	one.HostKeys = []ssh.Signer{key}
+	return err
 }
 
 func (o *FleetOptions) key(i int) (ssh.Signer, error) {
@@ -96,6 +106,18 @@ func (o *FleetOptions) key(i int) (ssh.Signer, error) {
 		return GenerateKey()
 	}
 	return KeyFromSeed(o.Seed, i)
+}
+
+// certify makes a certificate from the seed. Without one New makes it.
+func (o *FleetOptions) certify(one *Options, i int) error {
+	if o.Seed == "" || len(one.TLS.Certificate.Certificate) > 0 {
+		return nil
+	}
+	own := *one.TLS
+	var err error
+	own.Certificate, err = CertificateFromSeed(o.Seed, i, one.Name, own.Issuer)
+	one.TLS = &own
+	return err
 }
 
 // Run runs all devices until ctx ends, and returns when all have ended.

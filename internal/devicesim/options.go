@@ -1,6 +1,7 @@
 package devicesim
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -23,6 +24,10 @@ type Options struct {
 	Connect string
 	// Source is the local address to call from. Default: the system chooses.
 	Source netip.Addr
+
+	// TLS makes the device speak TLS. HostKeys, the credentials below and what
+	// concerns channels are then without effect. Default: it speaks SSH.
+	TLS *TLS
 
 	// HostKeys are what the device proves itself with. At least one.
 	HostKeys []ssh.Signer
@@ -78,8 +83,12 @@ type Options struct {
 	OnDisconnect func(error)
 	// OnAuth is called for every authentication request, "none" and queries
 	// for a public key included. (A request that is signed without a query
-	// before it counts twice.)
+	// before it counts twice.) On TLS it is called for every certificate that
+	// a peer sends, with its common name and "certificate".
 	OnAuth func(user, method string)
+	// OnHandshake is called after each TLS handshake, failed ones included:
+	// the state then has what was known when it failed.
+	OnHandshake func(tls.ConnectionState, error)
 	// OnSession is called when a session has exchanged hellos (up), and again
 	// when that session has ended and what it held is released.
 	OnSession func(session uint32, up bool)
@@ -133,23 +142,30 @@ func setDefault(d *time.Duration, value time.Duration) {
 }
 
 func (o *Options) validate() error {
-	if len(o.HostKeys) == 0 {
-		return errors.New("a device needs a host key")
-	}
-	if o.Username == "" {
-		return errors.New("a device needs a username that may log in")
-	}
-	if o.Password == "" && len(o.AuthorizedKeys) == 0 {
-		return errors.New("a device needs a password or an authorized key")
-	}
-	if o.KeyboardInteractive && o.Password == "" {
-		return errors.New("keyboard-interactive needs a password to ask for")
+	if err := o.validateLogin(); err != nil {
+		return err
 	}
 	if i := slices.IndexFunc(o.Base, func(b string) bool { return b != "1.0" && b != "1.1" }); i >= 0 {
 		return fmt.Errorf("unknown base version %q: use 1.0 or 1.1", o.Base[i])
 	}
 	if o.HelloSize < 0 || o.HelloSize > maxHelloSize {
 		return fmt.Errorf("hello size %d is not between 0 and %d bytes", o.HelloSize, maxHelloSize)
+	}
+	return nil
+}
+
+func (o *Options) validateLogin() error {
+	switch {
+	case o.TLS != nil:
+		return o.TLS.validate()
+	case len(o.HostKeys) == 0:
+		return errors.New("a device needs a host key")
+	case o.Username == "":
+		return errors.New("a device needs a username that may log in")
+	case o.Password == "" && len(o.AuthorizedKeys) == 0:
+		return errors.New("a device needs a password or an authorized key")
+	case o.KeyboardInteractive && o.Password == "":
+		return errors.New("keyboard-interactive needs a password to ask for")
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package devicesim
 import (
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -74,6 +76,28 @@ func (d *Device) checkKey(c ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissio
 	}
 	d.o.OnAuth(c.User(), "publickey")
 	return nil, nil
+}
+
+// serveSSH is a call over SSH, with a session on each of its channels.
+func (c *call) serveSSH() error {
+	conn, chans, reqs, err := c.login()
+	if err != nil {
+		return err
+	}
+	c.loggedIn(conn.User())
+	c.serveConnection(conn.User(), chans, reqs)
+	c.cancel() // what the sessions are busy with is for nobody now
+	c.wg.Wait()
+	return conn.Wait()
+}
+
+func (c *call) login() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	_ = c.line.SetDeadline(time.Now().Add(c.device.o.LoginTimeout))
+	conn, chans, reqs, err := ssh.NewServerConn(c.line, c.device.ssh)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("login: %w", err)
+	}
+	return conn, chans, reqs, c.line.SetDeadline(time.Time{})
 }
 
 // channel is an SSH channel with the requests that arrive on it.
