@@ -41,6 +41,7 @@ type flags struct {
 	target              string
 	keyboardInteractive bool
 	logLevel            string
+	tls                 tlsFlags
 }
 
 func (f *flags) register(set *pflag.FlagSet) {
@@ -53,7 +54,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.BoolVar(&f.keyboardInteractive, "keyboard-interactive", false, "ask for the password by keyboard-interactive")
 	set.StringVar(&f.authorizedKey, "authorized-key", "", "`FILE` of public keys that log in, as in authorized_keys")
 	set.StringVar(&f.hostKey, "host-key", "", "private key `FILE` of the device (default: a new key)")
-	set.StringVar(&f.seed, "seed", "", "derive the host keys from this `TEXT`, so that they stay the same")
+	set.StringVar(&f.seed, "seed", "", "derive the keys of the devices from this `TEXT`, so that they stay the same")
 	set.DurationVar(&f.reconnect, "reconnect", 5*time.Second, "time between a call's end and the next call")
 	set.StringVar(&f.source, "source", "", "`ADDRESS` to call from, or a prefix such as 127.1.0.0/16 with one for each device")
 	set.Float64Var(&f.rate, "rate", 0, "start at most this many calls a second (0: no limit)")
@@ -62,6 +63,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.base, "base", "both", "NETCONF versions: 1.0, 1.1 or both")
 	set.DurationVar(&f.heartbeat, "heartbeat", time.Second, "time between notifications to subscribers")
 	set.StringVar(&f.target, "target", "running", "datastore that can be edited: running or candidate")
+	f.tls.register(set)
 	set.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn, error or off")
 }
 
@@ -80,6 +82,10 @@ func (f *flags) options() (devicesim.FleetOptions, error) {
 			Base: bases[f.base], Candidate: f.target == "candidate",
 		},
 	}
+	var err error
+	if o.TLS, err = f.tls.options(); err != nil {
+		return o, err
+	}
 	return o, f.readKeys(&o)
 }
 
@@ -93,11 +99,8 @@ func (f *flags) check() error {
 	if _, _, err := net.SplitHostPort(f.connect); err != nil {
 		return fmt.Errorf("--connect %q is no HOST:PORT", f.connect)
 	}
-	if f.password == "" && f.authorizedKey == "" {
-		return errors.New("nobody could log in: give --password or --authorized-key")
-	}
-	if f.hostKey != "" && (f.count != 1 || f.seed != "") {
-		return errors.New("--host-key is for one device: with --count or --seed each has its own key")
+	if err := f.checkLogin(); err != nil {
+		return err
 	}
 	if f.reconnect <= 0 || f.heartbeat <= 0 {
 		return errors.New("--reconnect and --heartbeat must be more than 0s")
@@ -112,6 +115,21 @@ func (f *flags) check() error {
 		return fmt.Errorf("--log-level %q is not debug, info, warn, error or off", f.logLevel)
 	}
 	return f.checkSource()
+}
+
+// checkLogin checks what the devices prove themselves with, and whom they let
+// in.
+func (f *flags) checkLogin() error {
+	if !f.tls.on && f.password == "" && f.authorizedKey == "" {
+		return errors.New("nobody could log in: give --password or --authorized-key, or --tls with --client-ca")
+	}
+	if f.tls.on && (f.password != "" || f.authorizedKey != "" || f.hostKey != "" || f.keyboardInteractive) {
+		return errors.New("passwords and SSH keys are not for devices with --tls")
+	}
+	if (f.hostKey != "" || f.tls.certificate != "") && (f.count != 1 || f.seed != "") {
+		return errors.New("--host-key and --certificate are for one device: with --count or --seed each has its own key")
+	}
+	return f.tls.check()
 }
 
 // checkSource takes a prefix, or an address as the prefix of that one alone.

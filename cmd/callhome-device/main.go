@@ -1,5 +1,5 @@
-// Command callhome-device simulates NETCONF devices that call home over SSH,
-// one or ten thousand in a process, for demos, tests and load.
+// Command callhome-device simulates NETCONF devices that call home over SSH
+// or TLS, one or ten thousand in a process, for demos, tests and load.
 package main
 
 import "os"

@@ -13,7 +13,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
-	"golang.org/x/crypto/ssh"
 )
 
 // Exit statuses.
@@ -50,13 +49,15 @@ func command(stderr io.Writer) *cobra.Command {
 	var f flags
 	cmd := &cobra.Command{
 		Use:   "callhome-device --connect HOST:PORT",
-		Short: "Simulate NETCONF devices that call home over SSH",
-		Long: `Simulate NETCONF devices that call home over SSH (RFC 8071): each dials HOST:PORT,
-is the SSH server on that connection, and speaks NETCONF when it is logged in to.
-When a call ends it dials again. The host keys, by which a device is known, are
-printed to standard output, one line for each device: its name and fingerprint.`,
+		Short: "Simulate NETCONF devices that call home over SSH or TLS",
+		Long: `Simulate NETCONF devices that call home over SSH or TLS (RFC 8071): each dials
+HOST:PORT, is the SSH or TLS server on that connection, and speaks NETCONF when it is
+logged in to. When a call ends it dials again. The host keys or certificates, by which
+devices are known, are printed to standard output, one line for each device: its name
+and fingerprint.`,
 		Example: `  callhome-device --connect 127.0.0.1:4334 --password secret
-  callhome-device --connect 127.0.0.1:4334 --password secret --count 1000 --seed lab --rate 50`,
+  callhome-device --connect 127.0.0.1:4334 --password secret --count 1000 --seed lab --rate 50
+  callhome-device --connect 127.0.0.1:4335 --tls --client-ca gateway-ca.pem --ca-certificate ca.pem --ca-key ca.key`,
 		Args:          noArguments,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -88,8 +89,8 @@ func (f *flags) simulate(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, d := range fleet.Devices {
-		for _, key := range d.HostKeys() {
-			fmt.Fprintf(stdout, "%s %s\n", d.Name(), ssh.FingerprintSHA256(key))
+		for _, print := range d.Fingerprints() {
+			fmt.Fprintf(stdout, "%s %s\n", d.Name(), print)
 		}
 	}
 	return fleet.Run(ctx)
