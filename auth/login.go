@@ -13,7 +13,8 @@ import (
 
 // Attempt is one try of a manager to log in.
 type Attempt struct {
-	// Manager is the name that it gave; anything may be in it.
+	// Manager is the name that it gave, or that cert-to-name gave for its
+	// certificate; anything may be in it.
 	Manager string
 	// Device is the device that it asked for; empty when it named none, which
 	// every manager with devices may do.
@@ -28,6 +29,8 @@ type Attempt struct {
 // as much hashing. Its methods may be called concurrently.
 type Logins struct {
 	managers map[string]*Manager
+	// byCertificate has the managers by every name that cert-to-name may give.
+	byCertificate map[string]*Manager
 	// decoy is the hash that is computed where there is none to compare with:
 	// the most expensive of the managers'. Empty when no password is right.
 	decoy     string
@@ -40,7 +43,8 @@ type Logins struct {
 // what is wrong with one of them.
 func NewLogins(managers []Manager) (*Logins, error) {
 	l := &Logins{
-		managers: make(map[string]*Manager, len(managers)),
+		managers:      make(map[string]*Manager, len(managers)),
+		byCertificate: make(map[string]*Manager, len(managers)),
 		// Hashing takes a quarter of a second of CPU: half of the machine stays
 		// with the sessions that run.
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -59,8 +63,21 @@ func NewLogins(managers []Manager) (*Logins, error) {
 		if cost, err := bcrypt.Cost([]byte(m.PasswordHash)); err == nil && cost > worst {
 			worst, l.decoy = cost, m.PasswordHash
 		}
+		if err := l.addCertificateNames(&m); err != nil {
+			return nil, err
+		}
 	}
 	return l, nil
+}
+
+func (l *Logins) addCertificateNames(m *Manager) error {
+	for _, name := range append([]string{m.Name}, m.CertificateNames...) {
+		if other := l.byCertificate[name]; other != nil && other != m {
+			return fmt.Errorf("managers %q and %q share the certificate name %q", other.Name, m.Name, name)
+		}
+		l.byCertificate[name] = m
+	}
+	return nil
 }
 
 // Password returns the manager that the name and the password prove, if it
@@ -124,10 +141,23 @@ func (l *Logins) Key(a Attempt, key ssh.PublicKey) (*Manager, error) {
 	return m, nil
 }
 
+// Certificate returns the manager whose name, or one of whose certificate
+// names, a.Manager is, if it may reach the device. The caller has validated the
+// certificate and found the name with CertNames. There is nothing to guess, so
+// nothing is charged to the source.
+func (l *Logins) Certificate(a Attempt) (*Manager, error) {
+	m, reason := admit(l.byCertificate[a.Manager], a)
+	if reason != nil {
+		return nil, reason
+	}
+	return m, nil
+}
+
 // find returns the manager of that name, if there is one, and why it may not
 // come in however well it proves itself.
-func (l *Logins) find(a Attempt) (*Manager, error) {
-	m := l.managers[a.Manager]
+func (l *Logins) find(a Attempt) (*Manager, error) { return admit(l.managers[a.Manager], a) }
+
+func admit(m *Manager, a Attempt) (*Manager, error) {
 	switch {
 	case m == nil:
 		return nil, ErrUnknownManager

@@ -17,7 +17,7 @@ type Manager struct {
 	// AuthorizedKeys are the public keys that log in as this manager.
 	AuthorizedKeys []ssh.PublicKey
 	// CertificateNames are names that cert-to-name may give for this manager,
-	// besides Name itself.
+	// besides Name itself. Upper and lower case differ.
 	CertificateNames []string
 	// Devices are globs of device names ("*" and "?"); none means no device.
 	Devices []string
@@ -53,6 +53,11 @@ const MaxHashCost = 15
 func (m *Manager) check() error {
 	if !ValidName(m.Name) {
 		return fmt.Errorf("manager %q: a name has lower-case letters, digits and hyphens, 63 at most", m.Name)
+	}
+	for _, name := range m.CertificateNames {
+		if !usableName(name) {
+			return fmt.Errorf("manager %q: %.80q cannot be a certificate name: that is 1 to %d bytes of text", m.Name, name, maxCertificateName)
+		}
 	}
 	if m.PasswordHash == "" {
 		return nil

@@ -3,6 +3,8 @@ package auth
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"strings"
 )
 
 // UserTLS is what a user entry logs in with over TLS, and whom it trusts there.
@@ -16,15 +18,16 @@ type UserTLS struct {
 	// session entry, which the Anchors then vouch for; NameFromNone means that
 	// an entry must expect the name.
 	NameFrom NameField
-	// NameDomain is cut off names that end with it: "example.net" makes
-	// "edge-1" of "edge-1.example.net".
+	// NameDomain is what the field's value must end with, and what is cut off
+	// it: "example.net" makes "edge-1" of "edge-1.example.net". Empty means that
+	// the value is the name.
 	NameDomain string
 }
 
 // NameField is a field of a certificate that a device's name is taken from.
 type NameField uint8
 
-// The fields that may name a device.
+// The fields that may name a device. A certificate must have exactly one.
 const (
 	NameFromNone NameField = iota
 	NameFromCommonName
@@ -36,8 +39,45 @@ func (f NameField) String() string {
 	return [...]string{"none", "common-name", "serial-number", "san-dns-name"}[f]
 }
 
-// DeviceName returns the name that the certificate gives its device. The error
-// says which field is missing, or no device name (see ValidName).
+// DeviceName returns the name that the certificate gives its device, in lower
+// case. The error says which field is missing or there several times, or has no
+// device name (see ValidName). Different values give different names, but for
+// upper and lower case: a certificate for another never names this device.
 func (u *UserTLS) DeviceName(cert *x509.Certificate) (string, error) {
-	panic("not written yet")
+	values := u.NameFrom.values(cert)
+	switch len(values) {
+	case 0:
+		return "", fmt.Errorf("the certificate has no %s to name the device by", u.NameFrom)
+	case 1:
+		return u.nameOf(values[0])
+	}
+	return "", fmt.Errorf("the certificate has %d values of %s, and only one can name the device", len(values), u.NameFrom)
+}
+
+// values returns what the certificate has in the field.
+func (f NameField) values(cert *x509.Certificate) []string {
+	switch f {
+	case NameFromCommonName:
+		return subjectFields(cert, oidCommonName)
+	case NameFromSerialNumber:
+		return subjectFields(cert, oidSerialNumber)
+	case NameFromDNS:
+		return altValues(cert, altDNS)
+	}
+	return nil
+}
+
+func (u *UserTLS) nameOf(value string) (string, error) {
+	name := lowerASCII(value)
+	if u.NameDomain != "" {
+		// Without the domain, "edge-1" would be another way to write the same name.
+		var within bool
+		if name, within = strings.CutSuffix(name, "."+lowerASCII(u.NameDomain)); !within {
+			return "", fmt.Errorf("the %s %.80q of the certificate does not end with .%s", u.NameFrom, value, u.NameDomain)
+		}
+	}
+	if !ValidName(name) {
+		return "", fmt.Errorf("the %s %.80q of the certificate is no device name: that is letters, digits and hyphens, 63 at most", u.NameFrom, value)
+	}
+	return name, nil
 }

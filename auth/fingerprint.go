@@ -1,0 +1,113 @@
+package auth
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxHexFingerprint is as long as a SHA-512 digest with colons and more.
+const maxHexFingerprint = 200
+
+// ParseCertificateFingerprint reads the SHA-256 fingerprint of a certificate or
+// of its key and returns it in the form of Identity.Fingerprint. It takes hex
+// digits of any case, with or without colons, and before them "SHA256:",
+// openssl's "sha256 Fingerprint=", or nothing. The error says what it looks like.
+func ParseCertificateFingerprint(s string) (string, error) {
+	digest, ok := decodeHex(cutFingerprintLabel(s))
+	switch {
+	case ok && len(digest) == sha256.Size:
+		return fingerprintPrefix + colonHex(digest), nil
+	case ok && len(digest) == sha1.Size:
+		return "", fmt.Errorf("%.80q is a SHA-1 fingerprint: take that of openssl x509 -fingerprint -sha256", s)
+	case ok:
+		return "", fmt.Errorf("%.80q has %d bytes, and a SHA-256 fingerprint %d", s, len(digest), sha256.Size)
+	case (Identity{Fingerprint: s}).Digest() != nil:
+		return "", fmt.Errorf("%.80q is the fingerprint of an SSH key: take that of openssl x509 -fingerprint -sha256", s)
+	}
+	return "", fmt.Errorf("%.80q is no fingerprint of a certificate: openssl x509 -fingerprint -sha256 prints it", s)
+}
+
+// The hash algorithms of TLS (RFC 5246 section 7.4.1.4.1) as an RFC 7407
+// tls-fingerprint begins with them.
+const (
+	tlsHashSHA256 = "\x04"
+	tlsHashSHA384 = "\x05"
+	tlsHashSHA512 = "\x06"
+)
+
+var tlsHashSizes = map[string]int{tlsHashSHA256: 32, tlsHashSHA384: 48, tlsHashSHA512: 64}
+
+// parseTLSFingerprint reads a tls-fingerprint or what
+// ParseCertificateFingerprint takes, and returns the bytes of the former.
+func parseTLSFingerprint(s string) (string, error) {
+	raw, ok := decodeHex(strings.TrimSpace(s))
+	if !ok || len(raw) == sha256.Size {
+		fingerprint, err := ParseCertificateFingerprint(s)
+		if err != nil {
+			return "", err
+		}
+		return tlsHashSHA256 + string(Identity{Fingerprint: fingerprint}.Digest()), nil
+	}
+	if len(raw) == 0 {
+		return "", errors.New("the fingerprint is empty")
+	}
+	switch size, known := tlsHashSizes[string(raw[:1])]; {
+	case !known:
+		return "", fmt.Errorf("%.80q begins with %02x, and only 04 (SHA-256), 05 (SHA-384) and 06 (SHA-512) are safe", s, raw[0])
+	case len(raw) != 1+size:
+		return "", fmt.Errorf("%.80q has %d bytes after the %02x, and such a fingerprint %d", s, len(raw)-1, raw[0], size)
+	}
+	return string(raw), nil
+}
+
+// cutFingerprintLabel returns what follows the label, if there is one.
+func cutFingerprintLabel(s string) string {
+	s = strings.TrimSpace(s)
+	for _, label := range []string{fingerprintPrefix, "SHA256 Fingerprint="} {
+		if len(s) >= len(label) && strings.EqualFold(s[:len(label)], label) {
+			return s[len(label):]
+		}
+	}
+	return s
+}
+
+// isColonHex tells the digits of a certificate's fingerprint from those of an
+// SSH key: base64 has no colons.
+func isColonHex(digits string) bool { return strings.Contains(digits, ":") }
+
+// beginsHex reports whether the digits, upper-case with colons, begin with ref.
+func beginsHex(digits, ref string) bool {
+	if len(ref)-strings.Count(ref, ":") < MinFingerprintHex {
+		return false
+	}
+	ref = lowerASCII(ref)
+	digits = lowerASCII(digits)
+	return strings.HasPrefix(digits, ref) || strings.HasPrefix(strings.ReplaceAll(digits, ":", ""), ref)
+}
+
+// decodeHex reads hex digits with a colon between all bytes, or none.
+func decodeHex(s string) ([]byte, bool) {
+	if len(s) > maxHexFingerprint {
+		return nil, false
+	}
+	raw, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	if err != nil || strings.Contains(s, ":") && !strings.EqualFold(s, colonHex(raw)) {
+		return nil, false
+	}
+	return raw, true
+}
+
+func colonHex(raw []byte) string {
+	var b strings.Builder
+	for i, octet := range raw {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		fmt.Fprintf(&b, "%02X", octet)
+	}
+	return b.String()
+}
