@@ -112,6 +112,9 @@ func (c *Checker) Finish() (Head, error) {
 	if c.err == nil {
 		c.err = c.unfinished()
 	}
+	if c.err == nil {
+		c.head.Outcome = c.head.outcome.outcome()
+	}
 	return c.head.Head, c.err
 }
 

@@ -61,9 +61,12 @@ type headTracker struct {
 	seen     bool     // its argument, or what has its name
 	named    bool     // the element in it
 	value    []byte   // the text in it
+	outcome  outcomeTracker
 }
 
-func (h *headTracker) root(space, local, prefix, attributes []byte, attrs []attr) {
+// root is told of the root's start tag, and where in the document its
+// attributes start.
+func (h *headTracker) root(space, local, prefix, attributes []byte, attrs []attr, at int64) {
 	h.Kind = kindOf(Name{string(space), string(local)})
 	h.Attributes = string(attributes)
 	if len(prefix) > 0 {
@@ -72,13 +75,21 @@ func (h *headTracker) root(space, local, prefix, attributes []byte, attrs []attr
 	for _, a := range attrs {
 		if len(a.prefix) == 0 && string(a.local) == "message-id" {
 			h.ID, h.HasID = string(value(a.raw)), true
+			h.idText = textOf(attributes, a, at)
 		}
 	}
 }
 
 // start is told of each start tag below the root.
 func (h *headTracker) start(depth int, space, local []byte) {
-	if h.Kind != KindRPC || depth > depthDatastore {
+	switch {
+	case h.Kind == KindReply:
+		h.outcome.start(depth, space, local)
+		return
+	case h.Kind == KindNotification && depth == depthOperation:
+		h.event(Name{string(space), string(local)})
+		return
+	case h.Kind != KindRPC || depth > depthDatastore:
 		return
 	}
 	switch {
@@ -100,6 +111,13 @@ func (h *headTracker) operation(name Name) {
 		return
 	}
 	h.Op, h.argument, h.inside = name, arguments[name], true
+}
+
+// event is told of a notification's child elements.
+func (h *headTracker) event(name Name) {
+	if h.Op == (Name{}) && name != (Name{NamespaceNotification, "eventTime"}) {
+		h.Op = name
+	}
 }
 
 // child is told of the operation's child elements. Two of the argument's name
@@ -124,6 +142,7 @@ func datastore(space, local []byte) string {
 
 // text is told of all text, with references resolved, in pieces of any size.
 func (h *headTracker) text(p []byte) {
+	h.outcome.text(p)
 	if !h.open || !h.argument.text {
 		return
 	}
@@ -136,6 +155,7 @@ func (h *headTracker) text(p []byte) {
 
 // end is told of each end tag, before the element is gone.
 func (h *headTracker) end(depth int) {
+	h.outcome.end(depth)
 	if depth == depthOperation {
 		h.inside = false
 	}
@@ -184,5 +204,5 @@ func (h rootHead) write(p []byte) bool {
 
 func (h rootHead) head() Head {
 	found := h.c.head.Head
-	return Head{Kind: found.Kind, ID: found.ID, HasID: found.HasID}
+	return Head{Kind: found.Kind, ID: found.ID, HasID: found.HasID, idText: found.idText}
 }

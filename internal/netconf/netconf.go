@@ -56,7 +56,8 @@ type Name struct{ Space, Local string }
 // Head is what the gateway needs to know of a message without keeping it.
 type Head struct {
 	Kind Kind
-	// Op is the operation of an rpc: its first child element.
+	// Op is the operation of an rpc: its first child element. Of a
+	// notification it is the event: the first child but eventTime.
 	Op Name
 	// Target is the datastore that the operation works on ("running",
 	// "candidate", "startup", or "url"): of edit-config, edit-data,
@@ -79,6 +80,11 @@ type Head struct {
 	// one of what Target or SessionID was taken from: peers differ on which of
 	// them they use, so such an rpc is to be refused.
 	Ambiguous bool
+	// Outcome is what an rpc-reply says of its rpc. It is known once the whole
+	// reply has been found well-formed.
+	Outcome Outcome
+	// idText is where in the document the value of message-id stands.
+	idText span
 	// prefix is that of the root element, with the colon, or empty. It is
 	// known whenever Attributes is.
 	prefix string

@@ -45,7 +45,7 @@ func (c *Checker) startTag(tag []byte) error {
 	}
 	if c.names.depth() == 1 {
 		c.rooted = true
-		c.head.root(space, local, prefix, inner[n:], c.attrs)
+		c.head.root(space, local, prefix, inner[n:], c.attrs, c.begin+int64(len("<")+n))
 	} else {
 		c.head.start(c.names.depth(), space, local)
 	}
