@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"callhome-gateway/internal/control"
+	"callhome-gateway/internal/devicesim"
 	"callhome-gateway/tests/harness"
 )
 
@@ -19,7 +20,11 @@ type lab struct {
 // devicePort is the forward port of the device named edge-1.
 const devicePort = 20001
 
-// deviceKinds makes the two real devices, for tests that must hold on both.
+// deviceTLSPort is its forward port for TLS.
+const deviceTLSPort = 21001
+
+// deviceKinds makes the two real devices on which every manager has a session
+// of its own, for tests that must hold on both.
 func deviceKinds() []deviceKind {
 	return []deviceKind{
 		{"netconfd", func(t *testing.T) *harness.Device {
@@ -31,6 +36,35 @@ func deviceKinds() []deviceKind {
 	}
 }
 
+// sharedKinds makes devices on which all managers share one session: those that
+// call over TLS have no other, and the others are told to.
+func sharedKinds() []deviceKind {
+	var kinds []deviceKind
+	for _, kind := range deviceKinds() {
+		kinds = append(kinds, deviceKind{"shared " + kind.name, func(t *testing.T) *harness.Device {
+			d := kind.make(t)
+			d.Entry = append(d.Entry, `sessions = "shared"`)
+			return d
+		}})
+	}
+	return append(kinds, tlsKinds()...)
+}
+
+// tlsKinds makes the devices that call home over TLS.
+func tlsKinds() []deviceKind {
+	return []deviceKind{
+		{"libnetconf2 over TLS", func(t *testing.T) *harness.Device {
+			return &harness.NewLibnetconf(t, harness.LibnetconfOptions{TLS: true, Tick: tick}).Device
+		}},
+		{"simulator over TLS", func(t *testing.T) *harness.Device {
+			return harness.NewSimulatedDevice(t, devicesim.Options{Heartbeat: tick})
+		}},
+	}
+}
+
+// allKinds are both: what a manager sees must not differ.
+func allKinds() []deviceKind { return append(deviceKinds(), sharedKinds()...) }
+
 type deviceKind struct {
 	name string
 	make func(t *testing.T) *harness.Device
@@ -40,6 +74,7 @@ type deviceKind struct {
 // the device is connected. More lines go into the device's session entry.
 func newLab(t *testing.T, device *harness.Device, c harness.Config, session ...string) *lab {
 	t.Helper()
+	session = append(session, fmt.Sprintf("tls_port = %d", deviceTLSPort))
 	c.Blocks = append(c.Blocks, device.UserEntry("fleet"), device.SessionEntry("edge-1", "fleet", devicePort, session...))
 	l := &lab{Gateway: harness.StartGateway(t, c), device: device}
 	l.call = device.CallHome(t, l.Address)
@@ -49,6 +84,9 @@ func newLab(t *testing.T, device *harness.Device, c harness.Config, session ...s
 
 // edge1 is the device's own endpoint.
 func (l *lab) edge1() harness.Target { return l.Target(devicePort) }
+
+// edge1TLS is its endpoint for TLS.
+func (l *lab) edge1TLS() harness.TLSTarget { return l.TLSTarget(deviceTLSPort) }
 
 // connect opens a manager session with the device on a connection of its own.
 func (l *lab) connect(t *testing.T, bases ...string) *harness.Subsystem {

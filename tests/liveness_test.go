@@ -16,7 +16,7 @@ const (
 
 func TestManagersEndWhenTheDeviceIsKilledAndFindItOnTheSamePortAgain(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			d := device.make(t)

@@ -15,7 +15,7 @@ const tick = 150 * time.Millisecond
 
 func TestEveryManagerDoesTheMainJobOnEveryDevice(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
@@ -26,13 +26,13 @@ func TestEveryManagerDoesTheMainJobOnEveryDevice(t *testing.T) {
 					if strings.HasPrefix(kind.Name, "OpenSSH") {
 						target = l.KeyTarget(devicePort)
 					}
-					m := kind.Connect(t, target)
-					if m.SessionID() == 0 || m.SessionID() == l.link.SessionID {
-						t.Errorf("session-id %d, and the control session has %d", m.SessionID(), l.link.SessionID)
-					}
-					if err := (harness.Job{Device: l.device, Value: "set by " + kind.Name}).Run(m); err != nil {
-						t.Fatal(err)
-					}
+					l.mustDoTheJob(t, kind.Connect(t, target), kind.Name)
+				})
+			}
+			for _, kind := range harness.TLSManagerKinds() {
+				t.Run(kind.Name+" over TLS", func(t *testing.T) {
+					harness.Need(t, kind.Needs...)
+					l.mustDoTheJob(t, kind.Connect(t, l.edge1TLS()), kind.Name+" over TLS")
 				})
 			}
 			for _, version := range []string{"1.0", "1.1"} {
@@ -42,6 +42,16 @@ func TestEveryManagerDoesTheMainJobOnEveryDevice(t *testing.T) {
 			}
 			l.mustBeTheSameLink(t)
 		})
+	}
+}
+
+func (l *lab) mustDoTheJob(t *testing.T, m harness.Manager, name string) {
+	t.Helper()
+	if m.SessionID() == 0 || m.SessionID() == l.link.SessionID {
+		t.Errorf("session-id %d, and the control session has %d", m.SessionID(), l.link.SessionID)
+	}
+	if err := (harness.Job{Device: l.device, Value: "set by " + name}).Run(m); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -58,13 +68,19 @@ func doJobWithYangcli(t *testing.T, l *lab, version string) {
 
 func TestAManagerReachesADeviceOnTheSharedPort(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
 			s := harness.ConnectTo(t, l.device, l.SharedTarget("edge-1"), harness.Base10, harness.Base11)
-			if err := (harness.Job{Device: l.device, Value: "set on the shared port"}).Run(s); err != nil {
-				t.Fatal(err)
+			l.mustDoTheJob(t, s, "the shared port")
+			for _, kind := range harness.TLSManagerKinds() {
+				if kind.SNI {
+					t.Run(kind.Name, func(t *testing.T) {
+						harness.Need(t, kind.Needs...)
+						l.mustDoTheJob(t, kind.Connect(t, l.SharedTLSTarget("edge-1")), kind.Name+" on the shared port")
+					})
+				}
 			}
 		})
 	}
@@ -73,7 +89,7 @@ func TestAManagerReachesADeviceOnTheSharedPort(t *testing.T) {
 // The framing is settled per side, so neither must know the other's.
 func TestManagersOfBothVersionsWorkOnDevicesOfBothVersions(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		for _, deviceBase := range []string{"1.0", "1.1"} {
 			t.Run(device.name+" with base "+deviceBase, func(t *testing.T) {
 				t.Parallel()

@@ -55,7 +55,7 @@ var hostiles = []hostile{
 
 func TestWhatWouldCrashADeviceNeverReachesIt(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		// on a device of base:1.0 a delimiter inside a message would be the
 		// beginning of another one
 		for _, deviceBase := range []string{"1.0", "1.1"} {
@@ -128,7 +128,7 @@ func sendHostile(t *testing.T, s *harness.Subsystem, h hostile) {
 
 func TestHalfAnRPCNeverReachesADevice(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
@@ -180,7 +180,7 @@ func TestOnlySoundRequestsArriveAtADevice(t *testing.T) {
 
 func TestKillingTheControlSessionIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})

@@ -13,7 +13,7 @@ import (
 
 func TestManyRPCsInOneWriteAreAnsweredInOrder(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		for _, base := range []string{harness.Base10, harness.Base11} {
 			t.Run(device.name+" "+base, func(t *testing.T) {
 				t.Parallel()
@@ -60,7 +60,7 @@ func TestRequestsBeforeTheEndOfInputAreAnswered(t *testing.T) {
 func TestALargeRequestArrivesWhole(t *testing.T) {
 	t.Parallel()
 	const size = 3 << 20 // more than is held in memory, and less than netconfd denies
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})

@@ -16,7 +16,7 @@ const largeReply = 64 << 20
 
 func TestFourManagersAtOnceHaveSessionsOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
@@ -75,7 +75,7 @@ func lockIsDenied(t *testing.T, l *lab, managers map[string]harness.Manager) {
 
 func TestALockEndsWithTheManagerThatHeldIt(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
@@ -108,7 +108,7 @@ func TestAManagerThatStopsReadingDoesNotDisturbTheOthersOnASimulator(t *testing.
 
 func TestAManagerThatStopsReadingDoesNotDisturbTheOthersOnOpenSSH(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, harness.NewProcessPerSession(t), harness.Config{})
+	l := newLab(t, harness.NewProcessPerSession(t, harness.NetconfdOptions{}), harness.Config{})
 	slow := l.connect(t, harness.Base10)
 	if err := slow.Send(harness.RPC("1", harness.Blob(largeReply))); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func TestAManagerThatStopsReadingDoesNotDisturbTheOthersOnOpenSSH(t *testing.T) 
 // slow manager can help the others there.
 func TestAManagerThatStopsReadingIsEndedForTheOthersWhereTheDeviceStandsStill(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			const stall = 5 * time.Second
@@ -153,7 +153,7 @@ func TestAManagerThatStopsReadingIsEndedForTheOthersWhereTheDeviceStandsStill(t 
 // none of it.
 func asksTooMuch(t *testing.T, l *lab, slow *harness.Subsystem) {
 	t.Helper()
-	request := harness.Blob(largeReply)
+	request := l.device.Blob(largeReply)
 	if l.device.Kind == "netconfd" {
 		const part = 4 << 20
 		if err := slow.EditConfig(l.device.Target, l.device.Edit(strings.Repeat("x", part))); err != nil {
@@ -190,7 +190,7 @@ func readsItAll(t *testing.T, s *harness.Session) {
 // an RPC, is to answer on no other channel of the connection.
 func TestAManagerWithoutHelloDoesNotDisturbTheOthers(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})
@@ -211,7 +211,7 @@ func TestAManagerWithoutHelloDoesNotDisturbTheOthers(t *testing.T) {
 
 func TestAManagerWithHalfAnRPCDoesNotDisturbTheOthers(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		for _, base := range []string{harness.Base10, harness.Base11} {
 			t.Run(device.name+" "+base, func(t *testing.T) {
 				t.Parallel()

@@ -60,7 +60,7 @@ func TestACallThatDoesNotLogInTakesNothingOver(t *testing.T) {
 
 func TestASecondCallIsRejectedWhileTheFirstIsHealthy(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range allKinds() {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, device.make(t), harness.Config{})

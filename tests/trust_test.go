@@ -23,7 +23,7 @@ var authAttempts = []string{"userauth-request", "password login", "attempt"}
 
 func TestAnUnknownDeviceIsAskedNothingAndAttachesOnceApproved(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range append(deviceKinds(), tlsKinds()...) {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			d := device.make(t)
@@ -33,25 +33,25 @@ func TestAnUnknownDeviceIsAskedNothingAndAttachesOnceApproved(t *testing.T) {
 			})
 			call := d.CallHome(t, g.Address)
 			pending := g.AwaitDevice(t, harness.ReplyTimeout, "the pending device", isPending)
-			if pending.Identity != d.HostKey.Fingerprint() || !strings.HasPrefix(pending.Address, "127.") {
-				t.Errorf("pending with identity %s from %s, want %s", pending.Identity, pending.Address, d.HostKey.Fingerprint())
+			if pending.Identity != d.Identity() || !strings.HasPrefix(pending.Address, "127.") {
+				t.Errorf("pending with identity %s from %s, want %s", pending.Identity, pending.Address, d.Identity())
 			}
 			for _, attempt := range authAttempts {
 				if lines := d.Output.Lines(attempt); len(lines) > 0 {
 					t.Errorf("the device was asked: %q", lines)
 				}
 			}
-			stdout, stderr, code := g.Run(t, "device", "approve", d.HostKey.Fingerprint(), "--name", "edge-1")
+			stdout, stderr, code := g.Run(t, "device", "approve", d.Identity(), "--name", "edge-1")
 			if code != 0 {
 				t.Fatalf("approve: status %d: %s%s", code, stdout, stderr)
 			}
-			if device.name == "netconfd" { // which calls once
+			if d.Kind == "netconfd" { // which calls once
 				call.Kill()
 				d.CallHome(t, g.Address)
 			}
 			port := awaitPort(t, g)
 			answersWithin(t, harness.ConnectTo(t, d, g.Target(int(port)), harness.Base11).Session, harness.ReplyTimeout)
-			if !slices.ContainsFunc(authAttempts, d.Output.Contains) {
+			if d.TLS == nil && !slices.ContainsFunc(authAttempts, d.Output.Contains) {
 				t.Error("the device does not log what this test looks for")
 			}
 		})
@@ -150,21 +150,18 @@ func entryByAddress(name, address, trust string, key harness.Key) string {
 
 func TestTheSecondCallhomeUserIsUsedAfterTheDeviceRefusedTheFirst(t *testing.T) {
 	t.Parallel()
-	for _, device := range deviceKinds() {
+	for _, device := range append(deviceKinds(), tlsKinds()...) {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
 			d := device.make(t)
 			g := harness.StartGateway(t, harness.Config{
 				Callhome: []string{`users = ["outdated", "fleet"]`, `reject_delay = "0s"`},
-				Blocks: []string{
-					harness.UserEntry("outdated", "former-admin", "forgotten"), d.UserEntry("fleet"),
-					harness.SessionEntry("edge-1", d.HostKey, "", devicePort),
-				},
+				Blocks:   []string{outdatedUser(t, d), d.UserEntry("fleet"), d.SessionEntry("edge-1", "", devicePort)},
 			})
 			call := d.CallHome(t, g.Address)
 			harness.Eventually(t, harness.ReplyTimeout, "the failure to be seen in status", func() bool {
 				failures := g.Status(t).Failures
-				return len(failures) == 1 && failures[0].User == "outdated" && failures[0].Identity == d.HostKey.Fingerprint()
+				return len(failures) == 1 && failures[0].User == "outdated" && failures[0].Identity == d.Identity()
 			})
 			if stdout, _, code := g.Run(t, "status"); code != 0 || !strings.Contains(stdout, "outdated") {
 				t.Errorf("status %d, and it does not show the failure: %s", code, stdout)
@@ -181,6 +178,15 @@ func TestTheSecondCallhomeUserIsUsedAfterTheDeviceRefusedTheFirst(t *testing.T) 
 			}
 		})
 	}
+}
+
+// outdatedUser is a user entry that the device refuses.
+func outdatedUser(t *testing.T, d *harness.Device) string {
+	t.Helper()
+	if d.TLS == nil {
+		return harness.UserEntry("outdated", "former-admin", "forgotten")
+	}
+	return harness.TLSUserEntry("outdated", harness.NewCA(t, "former CA").Issue(t, harness.Subject{CommonName: d.Username}))
 }
 
 // A device whose AAA server is dead neither accepts nor refuses.

@@ -3,6 +3,7 @@ package harness
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,10 @@ type Device struct {
 	Username, Password string
 	// Target is the datastore to lock and edit, "running" or "candidate".
 	Target string
+	// Entry are lines for its session entry.
+	Entry []string
+	// BlobNamespace is that of its operation blob; empty if it has none.
+	BlobNamespace string
 	// Output is what its SSH server logs.
 	Output *Output
 	// Alive reports whether its NETCONF server runs.
@@ -47,6 +52,19 @@ func (d *Device) CallHome(t testing.TB, gateway string) Call {
 	return d.call(t, net.JoinHostPort(gateway, port))
 }
 
+// Identity is the fingerprint of what it proves itself with.
+func (d *Device) Identity() string {
+	if d.TLS != nil {
+		return d.TLS.Certificate.Fingerprint()
+	}
+	return d.HostKey.Fingerprint()
+}
+
+// Blob is an operation whose reply has this many bytes of text.
+func (d *Device) Blob(size int) string {
+	return fmt.Sprintf(`<blob xmlns="%s"><size>%d</size></blob>`, d.BlobNamespace, size)
+}
+
 // Edit is a config element's content that sets a leaf to the value, so that
 // get-config shows the value afterwards.
 func (d *Device) Edit(value string) string { return d.edit(value) }
@@ -67,6 +85,7 @@ func UserEntry(name, username, password string) string {
 // SessionEntry is a session entry that knows the device by its key. More lines
 // go into the block as they are.
 func (d *Device) SessionEntry(name, user string, port int, more ...string) string {
+	more = slices.Concat(more, d.Entry)
 	if d.TLS != nil {
 		return PinnedEntry(name, d.TLS.Certificate, user, port, more...)
 	}

@@ -76,7 +76,7 @@ func (j Job) YangcliScript(config string) (script, shows []string) {
 	script = append(script, "unlock "+target)
 	script = append(script, "get-config source=running")
 	// yangcli cannot wait: it asks until the notification must have come
-	if j.Device.Kind == "libnetconf2" {
+	if strings.HasPrefix(j.Device.Kind, "libnetconf2") {
 		script = append(script, "sleep milliseconds=300")
 	}
 	for range 20 {

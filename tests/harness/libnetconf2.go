@@ -18,6 +18,9 @@ type LibnetconfOptions struct {
 	Threads int
 	// HostKey replaces the ed25519 key that is made for the device.
 	HostKey *Key
+	// OneChannel leaves further channels of the connection without an answer,
+	// as a server does that calls nothing but nc_ps_poll.
+	OneChannel bool
 	// AuthorizedKey is a public key file that may log in, besides the password.
 	AuthorizedKey string
 	// TLS makes it a device that calls home over TLS instead of SSH.
@@ -38,6 +41,8 @@ type Libnetconf struct {
 
 const (
 	libnetconfUser = "admin"
+	// testDevice is the namespace of its module.
+	testDevice = "urn:callhome-gateway:test-device"
 )
 
 // NewLibnetconf makes the device. It starts when it is to call home.
@@ -45,10 +50,10 @@ func NewLibnetconf(t testing.TB, o LibnetconfOptions) *Libnetconf {
 	t.Helper()
 	Need(t, "libnetconf2")
 	d := &Libnetconf{options: o, Device: Device{
-		Kind: "libnetconf2", Username: libnetconfUser, Password: Password, Target: "running",
+		Kind: "libnetconf2", Username: libnetconfUser, Password: Password, Target: "running", BlobNamespace: testDevice,
 		Output: &Output{},
 		edit: func(value string) string {
-			return `<system xmlns="urn:callhome-gateway:test-device"><location>` + value + `</location></system>`
+			return `<system xmlns="` + testDevice + `"><location>` + value + `</location></system>`
 		},
 	}}
 	if o.TLS {
@@ -94,6 +99,9 @@ func (d *Libnetconf) start(t testing.TB, gateway string) *LibnetconfCall {
 	if d.options.Tick > 0 {
 		args = append(args, "-n", strconv.FormatInt(d.options.Tick.Milliseconds(), 10))
 	}
+	if d.options.OneChannel {
+		args = append(args, "-1")
+	}
 	if d.options.AuthorizedKey != "" {
 		args = append(args, "-a", d.options.AuthorizedKey)
 	}
@@ -109,13 +117,13 @@ func (d *Libnetconf) start(t testing.TB, gateway string) *LibnetconfCall {
 
 // Sleep is an operation of the libnetconf2 device that takes this long.
 func Sleep(d time.Duration) string {
-	return fmt.Sprintf(`<sleep xmlns="urn:callhome-gateway:test-device"><milliseconds>%d</milliseconds></sleep>`, d.Milliseconds())
+	return fmt.Sprintf(`<sleep xmlns="%s"><milliseconds>%d</milliseconds></sleep>`, testDevice, d.Milliseconds())
 }
 
 // Blob is an operation of the libnetconf2 device whose reply has this many
 // bytes of text.
 func Blob(size int) string {
-	return fmt.Sprintf(`<blob xmlns="urn:callhome-gateway:test-device"><size>%d</size></blob>`, size)
+	return fmt.Sprintf(`<blob xmlns="%s"><size>%d</size></blob>`, testDevice, size)
 }
 
 var libnetconfDevice = program{directory: "libnetconf2", libraries: []string{"netconf2", "yang", "pthread"}}

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"testing"
+	"time"
 
 	"callhome-gateway/internal/devicesim"
 
@@ -13,7 +14,8 @@ import (
 // or cannot be asked.
 type Simulator struct {
 	*devicesim.Device
-	// Auth is a line for each authentication request that it saw.
+	// Auth is a line for each authentication request, and each client
+	// certificate, that it saw.
 	Auth *Output
 
 	stop func()
@@ -27,11 +29,32 @@ const (
 // until the test ends. Credentials are set where the options leave them out.
 func NewSimulator(t testing.TB, key Key, o devicesim.Options) *Simulator {
 	t.Helper()
-	s := &Simulator{Auth: &Output{}}
 	o.HostKeys = []ssh.Signer{key.Signer}
 	if o.Username == "" {
 		o.Username, o.Password = simulatorUser, Password
 	}
+	return startSimulator(t, o)
+}
+
+// NewTLSSimulator starts a device with this certificate that calls the gateway
+// over TLS, until the test ends. It lets everybody in who has a certificate,
+// where the options say nothing else.
+func NewTLSSimulator(t testing.TB, c Certificate, o devicesim.Options) *Simulator {
+	t.Helper()
+	var own devicesim.TLS
+	if o.TLS != nil {
+		own = *o.TLS
+	} else {
+		own.AnyClient = true
+	}
+	own.Certificate = c.TLS
+	o.TLS = &own
+	return startSimulator(t, o)
+}
+
+func startSimulator(t testing.TB, o devicesim.Options) *Simulator {
+	t.Helper()
+	s := &Simulator{Auth: &Output{}}
 	watch := o.OnAuth
 	o.OnAuth = func(user, method string) {
 		_, _ = s.Auth.Write([]byte(user + " " + method + "\n"))
@@ -60,3 +83,32 @@ func (s *Simulator) Stop() { s.stop() }
 
 // SimulatorUser is the user entry of this name that logs in to simulators.
 func SimulatorUser(name string) string { return UserEntry(name, simulatorUser, Password) }
+
+// NewSimulatedDevice makes a device over TLS of a simulator, for the tests that
+// run on all kinds. It starts when it is to call home.
+func NewSimulatedDevice(t testing.TB, o devicesim.Options) *Device {
+	t.Helper()
+	d := &Device{
+		Kind: "simulator over TLS", Target: "running", Output: &Output{}, BlobNamespace: devicesim.NamespaceSim, TLS: NewDeviceTLS(t, simulatorUser),
+		edit: func(value string) string {
+			return `<system xmlns="urn:test"><location>` + value + `</location></system>`
+		},
+	}
+	if o.Candidate {
+		d.Target = "candidate"
+	}
+	var s *Simulator
+	d.Alive = func() bool { return s != nil }
+	d.call = func(t testing.TB, gateway string) Call {
+		o.Connect, o.Reconnect = gateway, time.Second
+		o.TLS = &devicesim.TLS{Clients: []string{d.TLS.Login.Fingerprint()}}
+		s = NewTLSSimulator(t, d.TLS.Certificate, o)
+		return simulatorCall{s}
+	}
+	return d
+}
+
+type simulatorCall struct{ *Simulator }
+
+// Kill resets the connection, and the device is gone.
+func (c simulatorCall) Kill() { c.Drop(); c.Stop() }

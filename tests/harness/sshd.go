@@ -22,8 +22,9 @@ const (
 
 // NewProcessPerSession starts OpenSSH's sshd with a netconf subsystem that is
 // a process of its own for each session: none waits for another one's. It
-// calls home once, and has no configuration to edit.
-func NewProcessPerSession(t testing.TB) *Device {
+// calls home once, and has no configuration to edit. Of the options those count
+// that are sshd's.
+func NewProcessPerSession(t testing.TB, o NetconfdOptions) *Device {
 	t.Helper()
 	Need(t, "root", "sshd")
 	ensureLabUser(t)
@@ -35,9 +36,9 @@ func NewProcessPerSession(t testing.TB) *Device {
 	copied := filepath.Join(dir, "netconf.py") // where the lab user may read it
 	write(t, copied, script, 0o755)
 	address, key := net.JoinHostPort(Address(t), sshdPort), NewKey(t)
-	sshd := startSSHD(t, dir, address, key, copied, NetconfdOptions{})
+	sshd := startSSHD(t, dir, address, key, copied, o)
 	return &Device{
-		Kind: "sshd", HostKey: key, Username: labUser, Password: Password, Target: "running",
+		Kind: "sshd", HostKey: key, Username: labUser, Password: Password, Target: "running", BlobNamespace: testDevice,
 		Output: sshd.Output, Alive: sshd.Running,
 		call: func(t testing.TB, gateway string) Call { return &SplicedCall{NewSplice(t, "", gateway, address)} },
 	}

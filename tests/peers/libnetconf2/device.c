@@ -31,7 +31,7 @@ static struct nc_pollsession *poll_session;
 static struct {
     const char *host, *modules, *hostname, *username, *password, *authorized_key, *host_key;
     const char *certificate, *key, *ca, *ca_fingerprint;
-    int port, tick_ms, threads, verbosity;
+    int port, tick_ms, threads, one_channel, verbosity;
 } options = {.modules = ".", .hostname = "device", .username = "admin", .threads = 1, .verbosity = 1};
 
 static const char usage[] =
@@ -42,6 +42,7 @@ static const char usage[] =
     "              common name; the fingerprint is that of RFC 7407, \"04:9f:86...\"\n"
     "  -n MS       send a notification to subscribers this often\n"
     "  -j THREADS  serve this many RPCs at a time, 1 to 6 (default 1)\n"
+    "  -1          do not take further channels of an SSH connection\n"
     "  -m DIR      where test-device.yang is\n"
     "  -N NAME     hostname in the configuration\n"
     "  -v 0..3     verbosity of libnetconf2\n";
@@ -259,7 +260,7 @@ static void *serve(void *unused)
         int event = nc_ps_poll(poll_session, POLL_MS, &session);
         if (event & NC_PSPOLL_NOSESSIONS)
             nanosleep(&pause, NULL);
-        if (event & NC_PSPOLL_SSH_CHANNEL)
+        if (event & NC_PSPOLL_SSH_CHANNEL && !options.one_channel)
             accept_channels();
         if (event & NC_PSPOLL_SESSION_TERM)
             drop_session(session);
@@ -302,7 +303,7 @@ static int parse_options(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "c:k:C:K:A:F:u:p:a:n:j:m:N:v:")) != -1)
+    while ((option = getopt(argc, argv, "c:k:C:K:A:F:u:p:a:n:j:1m:N:v:")) != -1)
         switch (option) {
         case 'c': if (parse_target(optarg)) return 1; break;
         case 'k': options.host_key = optarg; break;
@@ -315,6 +316,7 @@ static int parse_options(int argc, char **argv)
         case 'a': options.authorized_key = optarg; break;
         case 'n': options.tick_ms = atoi(optarg); break;
         case 'j': options.threads = atoi(optarg); break;
+        case '1': options.one_channel = 1; break;
         case 'm': options.modules = optarg; break;
         case 'N': options.hostname = optarg; break;
         case 'v': options.verbosity = atoi(optarg); break;
