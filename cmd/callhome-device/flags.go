@@ -79,7 +79,8 @@ func (f *flags) options() (devicesim.FleetOptions, error) {
 			Username: f.username, Password: f.password, KeyboardInteractive: f.keyboardInteractive,
 			Reconnect: f.reconnect, Heartbeat: f.heartbeat,
 			HelloSize: f.helloSize, MaxSessions: f.maxSessions,
-			Base: bases[f.base], Candidate: f.target == "candidate",
+			Base:     bases[f.base],
+			Features: devicesim.Features{Candidate: f.target == "candidate", Validate: f.target == "candidate"},
 		},
 	}
 	var err error

@@ -308,6 +308,9 @@ func TestOptionsAreChecked(t *testing.T) {
 		{func(o *Options) { o.TLS = &TLS{AnyClient: true, MinVersion: 0x304, MaxVersion: 0x303} }, "TLS versions"},
 		{func(o *Options) { o.TLS = &TLS{AnyClient: true, Issuer: &tls.Certificate{}} }, "issuer"},
 		{func(o *Options) { o.Base = []string{"1.2"} }, `"1.2"`},
+		{func(o *Options) { o.ConfirmedCommit = "1.1" }, "candidate"},
+		{func(o *Options) { o.ConfirmedCommit = "2" }, `"2"`},
+		{func(o *Options) { o.Replay = 1 << 30 }, "replay"},
 		{func(o *Options) { o.HelloSize = 1 << 30 }, "hello size"},
 		{func(o *Options) { o.Config = "<a>" }, "configuration of dev"},
 	}

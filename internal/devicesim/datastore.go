@@ -1,6 +1,7 @@
 package devicesim
 
 import (
+	"fmt"
 	"sync"
 
 	"callhome-gateway/internal/netconf"
@@ -13,19 +14,28 @@ const maxConfig = 256 << 20
 const (
 	running   = "running"
 	candidate = "candidate"
+	startup   = "startup"
 )
 
 // datastores are the configurations of a device with their locks. Sessions are
 // named by their session-id.
 type datastores struct {
+	// onRevert is called after a confirmed commit was taken back.
+	onRevert func()
+
 	mu sync.Mutex // guards the following
 	// content has candidate only while it differs from running.
 	content map[string]*node
 	locks   map[string]uint32
+	pending *unconfirmed // commit, or nil
 }
 
-func newDatastores(config *node) *datastores {
-	return &datastores{content: map[string]*node{running: config}, locks: map[string]uint32{}}
+func newDatastores(config *node, onRevert func()) *datastores {
+	return &datastores{
+		onRevert: onRevert,
+		content:  map[string]*node{running: config, startup: config},
+		locks:    map[string]uint32{},
+	}
 }
 
 // get returns the configuration in a datastore. It is not to be modified.
@@ -62,18 +72,6 @@ func (d *datastores) change(session uint32, name string, f func(*node) (*node, *
 	return nil
 }
 
-// commit makes the candidate configuration the running one.
-func (d *datastores) commit(session uint32) *netconf.RPCError {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if fault := d.lockedByOther(session, running, candidate); fault != nil {
-		return fault
-	}
-	d.content[running] = d.getLocked(candidate)
-	delete(d.content, candidate)
-	return nil
-}
-
 // discard makes the candidate configuration equal to the running one.
 func (d *datastores) discard(session uint32) *netconf.RPCError {
 	d.mu.Lock()
@@ -88,14 +86,15 @@ func (d *datastores) discard(session uint32) *netconf.RPCError {
 func (d *datastores) lockedByOther(session uint32, names ...string) *netconf.RPCError {
 	for _, name := range names {
 		if holder, ok := d.locks[name]; ok && holder != session {
-			return errInUse(holder)
+			return errInUse(fmt.Sprintf("the datastore is locked by session %d", holder))
 		}
 	}
 	return nil
 }
 
 // lock takes the lock of a datastore. Candidate cannot be locked while it
-// holds changes that nobody has committed (RFC 6241 section 7.5).
+// holds changes that nobody has committed, nor running while another session's
+// confirmed commit is pending (RFC 6241 section 7.5).
 func (d *datastores) lock(session uint32, name string) *netconf.RPCError {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,6 +103,9 @@ func (d *datastores) lock(session uint32, name string) *netconf.RPCError {
 	}
 	if _, changed := d.content[candidate]; changed && name == candidate {
 		return errLockDenied(0, "lock failed, candidate holds uncommitted changes")
+	}
+	if p := d.pending; p != nil && p.session != session && name == running {
+		return errLockDenied(p.session, "lock failed, a confirmed commit is pending")
 	}
 	d.locks[name] = session
 	return nil
@@ -119,14 +121,22 @@ func (d *datastores) unlock(session uint32, name string) *netconf.RPCError {
 	return nil
 }
 
-// release gives up what a session held when it ends.
+// release gives up what a session held when it ends: its locks, and its
+// confirmed commit, unless that persists.
 func (d *datastores) release(session uint32) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	reverts := d.pending != nil && d.pending.session == session && d.pending.persist == ""
+	if reverts {
+		d.revertLocked()
+	}
 	for name, holder := range d.locks {
 		if holder == session {
 			d.unlockLocked(name)
 		}
+	}
+	d.mu.Unlock()
+	if reverts {
+		d.onRevert()
 	}
 }
 

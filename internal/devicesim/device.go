@@ -20,6 +20,7 @@ type Device struct {
 	ssh     *ssh.ServerConfig // one of ssh and tls
 	tls     *tls.Config
 	data    *datastores
+	events  events
 	started time.Time
 	gate    gate
 	// pace, if not nil, is waited for before each call.
@@ -53,11 +54,12 @@ func New(o Options) (*Device, error) {
 	}
 	d := &Device{
 		o:        o.withHooks(),
-		data:     newDatastores(config),
 		started:  time.Now(),
 		sessions: map[uint32]*session{},
 		live:     map[*call]struct{}{},
 	}
+	d.data = newDatastores(config, d.o.OnRevert)
+	d.events.keep = d.o.Replay
 	if d.o.TLS == nil {
 		d.ssh = d.serverConfig()
 		return d, nil
@@ -161,6 +163,9 @@ func (d *Device) remove(s *session) {
 	d.mu.Lock()
 	delete(d.sessions, s.id)
 	d.mu.Unlock()
+	if sub := s.subscription.Load(); sub != nil {
+		sub.end()
+	}
 	d.data.release(s.id)
 }
 
@@ -216,6 +221,9 @@ func (o Options) withHooks() Options {
 	}
 	if o.OnMessage == nil {
 		o.OnMessage = func(uint32, []byte) {}
+	}
+	if o.OnRevert == nil {
+		o.OnRevert = func() {}
 	}
 	if o.OnOpen == nil {
 		o.OnOpen = func(bool) {}

@@ -16,6 +16,10 @@ func errNotSupported(message string) *netconf.RPCError {
 	return fault("protocol", "operation-not-supported", message)
 }
 
+func errUnknownOperation(op *node) *netconf.RPCError {
+	return errNotSupported("this device does not know the operation " + op.name.Local)
+}
+
 func errInvalidValue(message string) *netconf.RPCError {
 	return fault("protocol", "invalid-value", message)
 }
@@ -24,9 +28,7 @@ func errFailed(message string) *netconf.RPCError {
 	return fault("protocol", "operation-failed", message)
 }
 
-func errInUse(holder uint32) *netconf.RPCError {
-	return fault("protocol", "in-use", fmt.Sprintf("the datastore is locked by session %d", holder))
-}
+func errInUse(message string) *netconf.RPCError { return fault("protocol", "in-use", message) }
 
 func errLockDenied(holder uint32, message string) *netconf.RPCError {
 	f := fault("protocol", "lock-denied", message)

@@ -28,11 +28,10 @@ func (s *session) exchangeHellos() error {
 	if client.SessionID != 0 {
 		return fmt.Errorf("the client's hello has a session-id") // RFC 6241 section 8.1
 	}
-	framing, err := netconf.CommonFraming(own, client)
-	if err != nil {
+	if s.framing, err = netconf.CommonFraming(own, client); err != nil {
 		return err
 	}
-	s.conn.SetFraming(framing)
+	s.conn.SetFraming(s.framing)
 	return nil
 }
 
@@ -46,19 +45,17 @@ func (d *Device) hello(id uint32) *netconf.Hello {
 	return h
 }
 
-// capabilities lists what the device does, and nothing else.
+// capabilities lists what the device does, and what it is told to advertise.
 func (d *Device) capabilities() []string {
-	const prefix = "urn:ietf:params:netconf:capability:"
+	const prefix = "urn:ietf:params:netconf:"
 	var caps []string
 	for _, b := range d.o.Base {
-		caps = append(caps, "urn:ietf:params:netconf:base:"+b)
+		caps = append(caps, prefix+"base:"+b)
 	}
-	if d.o.Candidate {
-		caps = append(caps, prefix+"candidate:1.0", prefix+"validate:1.1")
-	} else {
-		caps = append(caps, prefix+"writable-running:1.0")
+	for _, c := range d.o.capabilities() {
+		caps = append(caps, prefix+"capability:"+c)
 	}
-	return append(caps, prefix+"rollback-on-error:1.0", prefix+"notification:1.0", prefix+"interleave:1.0", NamespaceSim)
+	return append(append(caps, NamespaceSim), d.o.Advertise...)
 }
 
 // padding returns capabilities that make a hello longer by size bytes, or by a

@@ -21,42 +21,43 @@ type reply struct {
 	then func()
 }
 
-// operation is one that the device knows.
+// operation is one that devices may know.
 type operation struct {
 	do     func(*session, *node) (reply, *netconf.RPCError)
 	params []string // that it takes, in the operation's namespace
+	// offered reports whether devices with these features know it. Without it
+	// all do.
+	offered func(*Features) bool
 }
 
-var editParams = []string{"target", "default-operation", "error-option", "config"}
+func withCandidate(f *Features) bool    { return f.Candidate }
+func withValidate(f *Features) bool     { return f.Validate }
+func withNotification(f *Features) bool { return !f.NoNotification }
+func withCancel(f *Features) bool       { return f.ConfirmedCommit == "1.1" }
 
-// operations returns those that the device offers.
-func operations(withCandidate bool) map[xml.Name]operation {
-	ops := map[xml.Name]operation{
-		base("get"):           {(*session).get, []string{"filter"}},
-		base("get-config"):    {(*session).getConfig, []string{"source", "filter"}},
-		base("edit-config"):   {(*session).editConfig, editParams},
-		base("copy-config"):   {(*session).copyConfig, []string{"target", "source"}},
-		base("delete-config"): {(*session).deleteConfig, []string{"target"}},
-		base("lock"):          {(*session).lock, []string{"target"}},
-		base("unlock"):        {(*session).unlock, []string{"target"}},
-		base("close-session"): {(*session).closeSession, nil},
-		base("kill-session"):  {(*session).killSession, []string{"session-id"}},
-		notificationName("create-subscription"): {(*session).subscribe,
-			[]string{"stream", "filter", "startTime", "stopTime"}},
-		simName("blob"):  {(*session).blob, []string{"size"}},
-		simName("sleep"): {(*session).sleep, []string{"milliseconds"}},
-		simName("echo"):  {(*session).echo, nil},
-	}
-	if withCandidate { // and with it :validate
-		ops[base("edit-config")] = operation{(*session).editConfig, append([]string{"test-option"}, editParams...)}
-		ops[base("commit")] = operation{(*session).commit, nil}
-		ops[base("discard-changes")] = operation{(*session).discardChanges, nil}
-		ops[base("validate")] = operation{(*session).validate, []string{"source"}}
-	}
-	return ops
+var operations = map[xml.Name]operation{
+	base("get"):        {do: (*session).get, params: []string{"filter"}},
+	base("get-config"): {do: (*session).getConfig, params: []string{"source", "filter"}},
+	base("edit-config"): {do: (*session).editConfig,
+		params: []string{"target", "default-operation", "test-option", "error-option", "config"}},
+	base("copy-config"):   {do: (*session).copyConfig, params: []string{"target", "source"}},
+	base("delete-config"): {do: (*session).deleteConfig, params: []string{"target"}},
+	base("lock"):          {do: (*session).lock, params: []string{"target"}},
+	base("unlock"):        {do: (*session).unlock, params: []string{"target"}},
+	base("close-session"): {do: (*session).closeSession},
+	base("kill-session"):  {do: (*session).killSession, params: []string{"session-id"}},
+	base("validate"):      {do: (*session).validate, params: []string{"source"}, offered: withValidate},
+	base("commit"): {do: (*session).commit, offered: withCandidate,
+		params: []string{"confirmed", "confirm-timeout", "persist", "persist-id"}},
+	base("discard-changes"): {do: (*session).discardChanges, offered: withCandidate},
+	base("cancel-commit"):   {do: (*session).cancelCommit, params: []string{"persist-id"}, offered: withCancel},
+	notificationName("create-subscription"): {do: (*session).subscribe, offered: withNotification,
+		params: []string{"stream", "filter", "startTime", "stopTime"}},
+	simName("blob"):   {do: (*session).blob, params: []string{"size"}},
+	simName("sleep"):  {do: (*session).sleep, params: []string{"milliseconds"}},
+	simName("echo"):   {do: (*session).echo},
+	simName("notify"): {do: (*session).emit, params: []string{"stream", "event"}},
 }
-
-var operationTables = map[bool]map[xml.Name]operation{false: operations(false), true: operations(true)}
 
 // perform carries out the one operation of an rpc.
 func (s *session) perform(head netconf.Head, rpc *node) (reply, *netconf.RPCError) {
@@ -70,9 +71,9 @@ func (s *session) perform(head netconf.Head, rpc *node) (reply, *netconf.RPCErro
 		return reply{}, errUnknownElement(rpc.kids[1].name.Local)
 	}
 	op := rpc.kids[0]
-	known, ok := operationTables[s.device.o.Candidate][op.name]
-	if !ok {
-		return reply{}, errNotSupported("this device does not know the operation " + op.name.Local)
+	known, ok := operations[op.name]
+	if !ok || known.offered != nil && !known.offered(&s.device.o.Features) {
+		return reply{}, errUnknownOperation(op)
 	}
 	if op.name != simName("echo") {
 		for _, k := range op.kids {
@@ -81,7 +82,20 @@ func (s *session) perform(head netconf.Head, rpc *node) (reply, *netconf.RPCErro
 			}
 		}
 	}
+	if fault := s.interleaves(op.name); fault != nil {
+		return reply{}, fault
+	}
 	return known.do(s, op)
+}
+
+// interleaves refuses what a session that has a subscription cannot do without
+// :interleave. A second subscription has an error of its own.
+func (s *session) interleaves(op xml.Name) *netconf.RPCError {
+	if !s.device.o.NoInterleave || s.subscription.Load() == nil ||
+		op == base("close-session") || op == notificationName("create-subscription") {
+		return nil
+	}
+	return fault("protocol", "resource-denied", "this session has a subscription, and the device cannot interleave")
 }
 
 func (s *session) get(op *node) (reply, *netconf.RPCError) {
@@ -102,6 +116,9 @@ func filteredReply(all, op *node) (reply, *netconf.RPCError) {
 	filter, fault := subtreeFilter(op)
 	if fault != nil {
 		return reply{}, fault
+	}
+	if filter != nil && filter.child(simName("blob")) != nil {
+		return blobData(filter.child(simName("blob")))
 	}
 	return content(filtered(all, filter)), nil
 }
@@ -137,6 +154,9 @@ func (s *session) editConfig(op *node) (reply, *netconf.RPCError) {
 	config := op.param("config")
 	if config == nil {
 		return reply{}, errMissingElement("config")
+	}
+	if op.param("test-option") != nil && !s.device.o.Validate { // RFC 6241 section 8.6.4.2
+		return reply{}, errUnknownElement("test-option")
 	}
 	initial, testOnly, fault := editOptions(op)
 	if fault != nil {
@@ -199,14 +219,19 @@ func (s *session) copyConfig(op *node) (reply, *netconf.RPCError) {
 	})
 }
 
-// deleteConfig always fails: there is nothing but running and candidate, and
-// neither can be deleted (RFC 6241 section 7.4).
+// deleteConfig empties startup: neither running nor candidate can be deleted
+// (RFC 6241 section 7.4).
 func (s *session) deleteConfig(op *node) (reply, *netconf.RPCError) {
 	target, fault := s.device.datastore(op, "target")
 	if fault != nil {
 		return reply{}, fault
 	}
-	return reply{}, errNotSupported("the " + target + " datastore cannot be deleted")
+	if target != startup {
+		return reply{}, errNotSupported("the " + target + " datastore cannot be deleted")
+	}
+	return reply{}, s.device.data.change(s.id, target, func(*node) (*node, *netconf.RPCError) {
+		return branch(xml.Name{}), nil
+	})
 }
 
 func (s *session) lock(op *node) (reply, *netconf.RPCError) {
@@ -223,23 +248,6 @@ func (s *session) unlock(op *node) (reply, *netconf.RPCError) {
 		return reply{}, fault
 	}
 	return reply{}, s.device.data.unlock(s.id, target)
-}
-
-func (s *session) commit(*node) (reply, *netconf.RPCError) {
-	return reply{}, s.device.data.commit(s.id)
-}
-
-func (s *session) discardChanges(*node) (reply, *netconf.RPCError) {
-	return reply{}, s.device.data.discard(s.id)
-}
-
-// validate finds nothing wrong with anything: the simulator has no model.
-func (s *session) validate(op *node) (reply, *netconf.RPCError) {
-	if source := op.param("source"); source != nil && source.param("config") != nil {
-		return reply{}, nil
-	}
-	_, fault := s.device.datastore(op, "source")
-	return reply{}, fault
 }
 
 // closeSession releases what the session holds before it says ok.
@@ -274,7 +282,7 @@ func (d *Device) datastore(op *node, param string) (string, *netconf.RPCError) {
 		return "", errMissingElement(param)
 	}
 	name := p.kids[0].name
-	if name == base(running) || name == base(candidate) && d.o.Candidate {
+	if name.Space == netconf.NamespaceBase && d.o.has(name.Local) {
 		return name.Local, nil
 	}
 	return "", errUnknownElement(name.Local)
@@ -283,7 +291,7 @@ func (d *Device) datastore(op *node, param string) (string, *netconf.RPCError) {
 // writable returns the target datastore of an edit.
 func (d *Device) writable(op *node) (string, *netconf.RPCError) {
 	name, fault := d.datastore(op, "target")
-	if fault == nil && name == running && d.o.Candidate {
+	if fault == nil && !d.o.writable(name) {
 		fault = errNotSupported("running cannot be written on this device: edit candidate, then commit")
 	}
 	return name, fault

@@ -49,8 +49,8 @@ type Options struct {
 	// Config is the content of the running datastore at start: any number of
 	// XML elements. Default: a few elements that carry the name.
 	Config string
-	// Candidate offers the candidate datastore; running is then read-only.
-	Candidate bool
+	// Features are the capabilities besides the base protocol.
+	Features
 	// Base are the protocol versions offered: "1.0", "1.1" (default: both).
 	Base []string
 	// HelloSize pads the hello with capabilities to this many bytes.
@@ -95,6 +95,9 @@ type Options struct {
 	// OnMessage is called with each message that the device received after
 	// the hello, sound or not.
 	OnMessage func(session uint32, doc []byte)
+	// OnRevert is called when a confirmed commit was taken back: cancelled, not
+	// confirmed in time, or its session ended.
+	OnRevert func()
 	// OnOpen is called for each channel that the peer asks for.
 	OnOpen func(accepted bool)
 
@@ -147,6 +150,9 @@ func (o *Options) validate() error {
 	}
 	if i := slices.IndexFunc(o.Base, func(b string) bool { return b != "1.0" && b != "1.1" }); i >= 0 {
 		return fmt.Errorf("unknown base version %q: use 1.0 or 1.1", o.Base[i])
+	}
+	if err := o.Features.validate(); err != nil {
+		return err
 	}
 	if o.HelloSize < 0 || o.HelloSize > maxHelloSize {
 		return fmt.Errorf("hello size %d is not between 0 and %d bytes", o.HelloSize, maxHelloSize)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callhome-gateway/internal/netconf"
@@ -27,8 +28,10 @@ type session struct {
 	ctx    context.Context
 	finish context.CancelFunc
 
-	wg         sync.WaitGroup // for the heartbeat
-	subscribed bool
+	framing netconf.Framing // after the hellos
+
+	wg           sync.WaitGroup // for the subscription
+	subscription atomic.Pointer[subscription]
 
 	writing sync.Mutex // one message at a time: replies and notifications
 }

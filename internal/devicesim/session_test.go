@@ -166,7 +166,7 @@ func TestLockIsReleasedWhenTheChannelCloses(t *testing.T) {
 }
 
 func TestCandidate(t *testing.T) {
-	d, ssh, c := connect(t, func(o *Options) { o.Candidate = true })
+	d, ssh, c := connect(t, func(o *Options) { o.Features = Features{Candidate: true, Validate: true} })
 	before := d.Config()
 	c.fails(editOf(running, `<x/>`), "operation-not-supported")
 	c.ok(editOf(candidate, `<x xmlns="urn:x"/>`), `<validate><source><candidate/></source></validate>`)
@@ -191,29 +191,6 @@ func TestCandidate(t *testing.T) {
 	}
 }
 
-func TestSubscription(t *testing.T) {
-	_, _, c := connect(t, func(o *Options) { o.Heartbeat = 1 })
-	subscribe := `<create-subscription xmlns="` + netconf.NamespaceNotification + `"/>`
-	c.ok(subscribe)
-	contains(t, c.read(), `<eventTime>`, `<heartbeat`+simXMLNS+`><device>dev</device><sequence>1</sequence></heartbeat>`)
-	contains(t, c.read(), `<sequence>2</sequence>`)
-
-	// Replies come between notifications.
-	c.send(subscribe)
-	reply := c.read()
-	for strings.Contains(reply, "<notification") {
-		reply = c.read()
-	}
-	contains(t, reply, "<error-tag>in-use</error-tag>")
-}
-
-func TestSubscriptionFilter(t *testing.T) {
-	_, _, c := connect(t, func(o *Options) { o.Heartbeat = 1 })
-	c.ok(`<create-subscription xmlns="` + netconf.NamespaceNotification + `"><filter><heartbeat` + simXMLNS + `><sequence>3</sequence></heartbeat></filter></create-subscription>`)
-	contains(t, c.read(), `<sequence>3</sequence>`)
-	contains(t, c.do(`<get/>`), "<data")
-}
-
 func TestBlobStreams(t *testing.T) {
 	for _, version := range []string{"1.0", "1.1"} {
 		d := newDevice(t, nil)
@@ -227,6 +204,12 @@ func TestBlobStreams(t *testing.T) {
 		n, err := io.Copy(io.Discard, m.Body)
 		if err != nil || n < size || n > size+1000 {
 			t.Errorf("a blob of %d bytes came as %d, %v", size, n, err)
+		}
+		filter := `<filter><blob` + simXMLNS + `><size>100000</size></blob></filter>`
+		data := c.do(`<get-config><source><running/></source>` + filter + `</get-config>`)
+		contains(t, data, `<data xmlns="`+netconf.NamespaceBase+`"><blob`)
+		if len(data) < 100000 {
+			t.Errorf("get-config of 100000 bytes gave %d", len(data))
 		}
 		contains(t, c.do(`<echo`+simXMLNS+`><x xmlns="urn:x">&lt;hi&gt;</x></echo>`), `><x xmlns="urn:x">&lt;hi&gt;</x></echo>`)
 	}

@@ -1,6 +1,7 @@
 package devicesim
 
 import (
+	"cmp"
 	"encoding/xml"
 	"io"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 )
 
 // NamespaceSim is the namespace of what only simulated devices have: their
-// configuration, and the operations blob, sleep and echo.
+// configuration, and the operations blob, sleep, echo and notify.
 const NamespaceSim = "urn:callhome-gateway:sim"
 
 const maxSleep = time.Hour
@@ -20,15 +21,32 @@ func simName(local string) xml.Name { return xml.Name{Space: NamespaceSim, Local
 
 // blob answers with as many bytes of text as asked for, without holding them.
 func (s *session) blob(op *node) (reply, *netconf.RPCError) {
-	size, err := strconv.ParseInt(op.paramText("size"), 10, 64)
-	if err != nil || size < 0 {
-		return reply{}, errBadElement("size")
+	text, fault := blobText(op)
+	return reply{stream: text}, fault
+}
+
+// blobData is the same as data: what get and get-config answer to a subtree
+// filter that has a blob with its size in it.
+func blobData(filter *node) (reply, *netconf.RPCError) {
+	text, fault := blobText(filter)
+	if fault != nil {
+		return reply{}, fault
 	}
 	return reply{stream: io.MultiReader(
+		strings.NewReader(`<data xmlns="`+netconf.NamespaceBase+`">`), text, strings.NewReader(`</data>`),
+	)}, nil
+}
+
+func blobText(blob *node) (io.Reader, *netconf.RPCError) {
+	size, err := strconv.ParseInt(blob.paramText("size"), 10, 64)
+	if err != nil || size < 0 {
+		return nil, errBadElement("size")
+	}
+	return io.MultiReader(
 		strings.NewReader(`<blob xmlns="`+NamespaceSim+`">`),
 		&filler{left: size},
 		strings.NewReader(`</blob>`),
-	)}, nil
+	), nil
 }
 
 // fillerText is text in lines of 64 bytes.
@@ -67,6 +85,20 @@ func (s *session) echo(op *node) (reply, *netconf.RPCError) {
 	return content(op), nil
 }
 
+// emit makes the event happen that it is given, on NETCONF or another stream.
+func (s *session) emit(op *node) (reply, *netconf.RPCError) {
+	stream := cmp.Or(op.paramText("stream"), streamName)
+	if !s.device.o.streams(stream) {
+		return reply{}, errInvalidValue("there is no stream of that name")
+	}
+	given := op.param("event")
+	if given == nil || len(given.kids) != 1 {
+		return reply{}, errMissingElement("event")
+	}
+	happened := event{at: time.Now(), stream: stream, content: given.kids[0]}
+	return reply{then: func() { s.device.events.publish(happened) }}, nil
+}
+
 // defaultConfig is the configuration of a device that was given none.
 func defaultConfig(name string) *node {
 	return branch(xml.Name{}, branch(simName("system"),
@@ -87,16 +119,22 @@ func (d *Device) state() []*node {
 	uptime := int64(time.Since(d.started).Seconds())
 	return []*node{
 		branch(simName("state"), leaf(simName("uptime"), strconv.FormatInt(uptime, 10)), sessions),
-		streams(),
+		d.streamsState(),
 	}
 }
 
-func streams() *node {
-	name := func(local string) xml.Name {
-		return xml.Name{Space: "urn:ietf:params:xml:ns:netmod:notification", Local: local}
+func (d *Device) streamsState() *node {
+	all := branch(managementName("streams"))
+	for _, name := range append([]string{streamName}, d.o.Streams...) {
+		stream := branch(managementName("stream"),
+			leaf(managementName("name"), name),
+			leaf(managementName("description"), "events of this device"),
+			leaf(managementName("replaySupport"), strconv.FormatBool(d.o.Replay > 0)))
+		if d.o.Replay > 0 {
+			created := leaf(managementName("replayLogCreationTime"), d.started.UTC().Format(time.RFC3339))
+			stream.kids = append(stream.kids, created)
+		}
+		all.kids = append(all.kids, stream)
 	}
-	return branch(name("netconf"), branch(name("streams"), branch(name("stream"),
-		leaf(name("name"), streamName),
-		leaf(name("description"), "all events of this device"),
-		leaf(name("replaySupport"), "false"))))
+	return branch(managementName("netconf"), all)
 }

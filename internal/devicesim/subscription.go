@@ -9,56 +9,166 @@ import (
 	"callhome-gateway/internal/netconf"
 )
 
-// streamName is the only event stream (RFC 5277 section 3.2.3).
+// streamName is the event stream that all devices have (RFC 5277 section
+// 3.2.3).
 const streamName = "NETCONF"
+
+// namespaceManagement is that of RFC 5277's streams, and of the notifications
+// that replayComplete and notificationComplete are (its section 4).
+const namespaceManagement = "urn:ietf:params:xml:ns:netmod:notification"
+
+// waiting is how many events wait for a subscriber that does not read.
+const waiting = 256
 
 func notificationName(local string) xml.Name {
 	return xml.Name{Space: netconf.NamespaceNotification, Local: local}
 }
 
-// subscribe starts the heartbeat of a session. There is no replay, and a
-// subscription ends with its session.
-func (s *session) subscribe(op *node) (reply, *netconf.RPCError) {
-	if s.subscribed {
-		return reply{}, fault("protocol", "in-use", "this session has a subscription")
-	}
-	if stream := op.paramText("stream"); stream != "" && stream != streamName {
-		return reply{}, errInvalidValue("there is no stream of that name")
-	}
-	if op.param("startTime") != nil {
-		return reply{}, errNotSupported("this device cannot replay")
-	}
-	if op.param("stopTime") != nil {
-		return reply{}, errMissingElement("startTime") // RFC 5277 section 2.1.1
-	}
-	filter, fault := subtreeFilter(op)
-	if fault != nil {
-		return reply{}, fault
-	}
-	s.subscribed = true
-	return reply{then: func() { s.startHeartbeat(filter) }}, nil
+func managementName(local string) xml.Name {
+	return xml.Name{Space: namespaceManagement, Local: local}
 }
 
-// startHeartbeat sends a notification every so often until the session ends,
-// between replies as :interleave says.
-func (s *session) startHeartbeat(filter *node) {
-	if s.device.o.Heartbeat < 0 {
+// subscription is that of one session. It ends with the session, or when its
+// stop time has come.
+type subscription struct {
+	session     *session
+	stream      string
+	filter      *node
+	start, stop time.Time // zero where there are none
+	queue       chan event
+	ended       chan struct{} // closed when it has ended
+}
+
+// subscribe is create-subscription.
+func (s *session) subscribe(op *node) (reply, *netconf.RPCError) {
+	if s.subscription.Load() != nil {
+		return reply{}, errInUse("this session has a subscription")
+	}
+	sub := &subscription{session: s, stream: streamName, queue: make(chan event, waiting), ended: make(chan struct{})}
+	if fault := sub.read(op); fault != nil {
+		return reply{}, fault
+	}
+	replay := s.device.events.subscribe(sub)
+	s.subscription.Store(sub)
+	// It runs even if the reply cannot be sent: the session then ends it.
+	return reply{then: func() { s.wg.Go(func() { sub.run(replay) }) }}, nil
+}
+
+// read takes the parameters of create-subscription.
+func (sub *subscription) read(op *node) *netconf.RPCError {
+	o := &sub.session.device.o
+	if stream := op.paramText("stream"); stream != "" {
+		sub.stream = stream
+	}
+	if !o.streams(sub.stream) {
+		return errInvalidValue("there is no stream of that name")
+	}
+	fault := sub.readTimes(op)
+	if fault == nil && !sub.start.IsZero() && o.Replay == 0 {
+		fault = errNotSupported("this device cannot replay")
+	}
+	if fault == nil {
+		sub.filter, fault = subtreeFilter(op)
+	}
+	return fault
+}
+
+// readTimes takes startTime and stopTime (RFC 5277 section 2.1.1).
+func (sub *subscription) readTimes(op *node) *netconf.RPCError {
+	for name, at := range map[string]*time.Time{"startTime": &sub.start, "stopTime": &sub.stop} {
+		if op.param(name) == nil {
+			continue
+		}
+		var err error
+		if *at, err = time.Parse(time.RFC3339, op.paramText(name)); err != nil {
+			return errBadElement(name)
+		}
+	}
+	switch {
+	case sub.start.IsZero() && !sub.stop.IsZero():
+		return errMissingElement("startTime")
+	case sub.start.After(time.Now()):
+		return errBadElement("startTime")
+	case !sub.stop.IsZero() && sub.stop.Before(sub.start):
+		return errBadElement("stopTime")
+	}
+	return nil
+}
+
+// tell queues an event, unless the subscription ends.
+func (sub *subscription) tell(e event) {
+	select {
+	case sub.queue <- e:
+	case <-sub.ended:
+	}
+}
+
+// run notifies until the session or the subscription ends, between replies as
+// :interleave says.
+func (sub *subscription) run(replay []event) {
+	defer sub.end()
+	for _, e := range replay {
+		if sub.notify(e) != nil {
+			return
+		}
+	}
+	if !sub.start.IsZero() && sub.manage("replayComplete") != nil {
 		return
 	}
-	s.wg.Go(func() {
-		ticker := time.NewTicker(s.device.o.Heartbeat)
-		defer ticker.Stop()
-		for sequence := 1; ; sequence++ {
-			select {
-			case <-s.ctx.Done():
-				return
-			case now := <-ticker.C:
-				if s.notify(heartbeat(s.device.o.Name, sequence), filter, now) != nil {
-					return
-				}
-			}
+	if sub.live() {
+		sub.end() // the session may subscribe again when it sees this
+		_ = sub.manage("notificationComplete")
+	}
+}
+
+// live notifies of events as they happen, and of heartbeats. It reports
+// whether the stop time ended that.
+func (sub *subscription) live() bool {
+	s := sub.session
+	beat, stop := ticks(s.device.o.Heartbeat), until(sub.stop)
+	for sequence := 1; ; {
+		var err error
+		select {
+		case <-s.ctx.Done():
+			return false
+		case <-sub.ended:
+			return false
+		case <-stop:
+			return true
+		case e := <-sub.queue:
+			err = sub.notify(e)
+		case now := <-beat:
+			err = sub.notify(event{at: now, stream: streamName, content: heartbeat(s.device.o.Name, sequence)})
+			sequence++
 		}
-	})
+		if err != nil {
+			return false
+		}
+	}
+}
+
+// ticks returns a channel that ticks, unless the time is negative.
+func ticks(d time.Duration) <-chan time.Time {
+	if d < 0 {
+		return nil
+	}
+	return time.Tick(d)
+}
+
+// until returns a channel that tells when the time has come, if there is one.
+func until(t time.Time) <-chan time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(t))
+}
+
+// end lets go of the subscription. It may be called again.
+func (sub *subscription) end() {
+	if sub.session.subscription.CompareAndSwap(sub, nil) {
+		close(sub.ended)
+		sub.session.device.events.unsubscribe(sub)
+	}
 }
 
 func heartbeat(device string, sequence int) *node {
@@ -67,14 +177,23 @@ func heartbeat(device string, sequence int) *node {
 		leaf(simName("sequence"), strconv.Itoa(sequence)))
 }
 
-func (s *session) notify(event, filter *node, at time.Time) error {
-	selected := filtered(branch(xml.Name{}, event), filter)
-	if len(selected.kids) == 0 {
+// notify sends an event, if it is on the stream and passes the filter.
+func (sub *subscription) notify(e event) error {
+	selected := filtered(branch(xml.Name{}, e.content), sub.filter)
+	if !e.in(sub.stream) || len(selected.kids) == 0 {
 		return nil
 	}
+	return sub.session.notify(selected.kids[0], e.at)
+}
+
+// manage sends a notification that no filter applies to (RFC 5277 section 2.1.1).
+func (sub *subscription) manage(name string) error {
+	return sub.session.notify(branch(managementName(name)), time.Now())
+}
+
+func (s *session) notify(content *node, at time.Time) error {
 	doc := branch(notificationName("notification"),
-		leaf(notificationName("eventTime"), at.UTC().Format(time.RFC3339Nano)),
-		selected.kids[0])
+		leaf(notificationName("eventTime"), at.UTC().Format(time.RFC3339Nano)), content)
 	var b bytes.Buffer
 	doc.write(&b, "")
 	return s.write(&netconf.Message{Size: int64(b.Len()), Body: &b})
