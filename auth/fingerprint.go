@@ -4,7 +4,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -52,9 +51,6 @@ func parseTLSFingerprint(s string) (string, error) {
 		}
 		return tlsHashSHA256 + string(Identity{Fingerprint: fingerprint}.Digest()), nil
 	}
-	if len(raw) == 0 {
-		return "", errors.New("the fingerprint is empty")
-	}
 	switch size, known := tlsHashSizes[string(raw[:1])]; {
 	case !known:
 		return "", fmt.Errorf("%.80q begins with %02x, and only 04 (SHA-256), 05 (SHA-384) and 06 (SHA-512) are safe", s, raw[0])
@@ -91,7 +87,7 @@ func beginsHex(digits, ref string) bool {
 
 // decodeHex reads hex digits with a colon between all bytes, or none.
 func decodeHex(s string) ([]byte, bool) {
-	if len(s) > maxHexFingerprint {
+	if s == "" || len(s) > maxHexFingerprint {
 		return nil, false
 	}
 	raw, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))

@@ -101,6 +101,50 @@ func TestKey(t *testing.T) {
 	}
 }
 
+func TestCertificate(t *testing.T) {
+	l := newLogins(t,
+		Manager{Name: "noc", CertificateNames: []string{"Alice@example.net", "noc", "noc.example"}, Devices: []string{"edge-*"}},
+		Manager{Name: "other", Devices: []string{"*"}},
+		Manager{Name: "nothing"})
+	for _, c := range []struct {
+		name, device, manager string
+		want                  error
+	}{
+		{"noc", "edge-1", "noc", nil},
+		{"Alice@example.net", "edge-1", "noc", nil},
+		{"noc.example", "", "noc", nil},
+		{"other", "core-1", "other", nil},
+		{"noc.example", "core-1", "", ErrDeviceDenied},
+		{"nothing", "", "", ErrDeviceDenied},
+		{"alice@example.net", "edge-1", "", ErrUnknownManager},
+		{"NOC", "edge-1", "", ErrUnknownManager},
+		{"", "edge-1", "", ErrUnknownManager},
+	} {
+		m, err := l.Certificate(Attempt{Manager: c.name, Device: c.device, Source: source(1)})
+		if !errors.Is(err, c.want) || (err == nil) != (m != nil) || m != nil && m.Name != c.manager {
+			t.Errorf("%s on %q: %v, %v; want %v", c.name, c.device, m, err, c.want)
+		}
+	}
+	// A name of a certificate is none to log in to SSH with.
+	if _, err := l.Key(Attempt{Manager: "noc.example"}, keyOf(t, 1)); err != ErrUnknownManager {
+		t.Error(err)
+	}
+}
+
+func TestNewLoginsRefusesCertificateNames(t *testing.T) {
+	for want, managers := range map[string][]Manager{
+		"share the certificate name \"x\"":     {{Name: "a", CertificateNames: []string{"x"}}, {Name: "b", CertificateNames: []string{"y", "x"}}},
+		"share the certificate name \"a\"":     {{Name: "a"}, {Name: "b", CertificateNames: []string{"a"}}},
+		"share the certificate name \"b\"":     {{Name: "a", CertificateNames: []string{"b"}}, {Name: "b"}},
+		"\"\" cannot be a certificate name":    {{Name: "a", CertificateNames: []string{""}}},
+		"\"\\n\" cannot be a certificate name": {{Name: "a", CertificateNames: []string{"\n"}}},
+	} {
+		if _, err := NewLogins(managers); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 // Keys that are only asked about cost nothing, however many an agent holds.
 func TestKeyQueriesAreNoFailures(t *testing.T) {
 	l := newLogins(t, Manager{Name: "noc", PasswordHash: hashOf(t, "right"), Devices: []string{"*"}})
