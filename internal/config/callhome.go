@@ -20,6 +20,11 @@ var trusts = map[string]auth.Trust{
 func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
 	ch := &c.Callhome
 	ch.Address, ch.Port, ch.NamedUsers = netip.IPv4Unspecified(), DefaultPort, users
+	for _, b := range d.userBlocks {
+		if b.hasTLS() {
+			ch.TLSPort = DefaultTLSPort
+		}
+	}
 	b := single(d.problems, "callhome", blocks, func(b callhomeBlock) hcl.Range { return b.Def })
 	if b == nil {
 		return
@@ -27,6 +32,8 @@ func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
 	d.bool(b.Enabled, &c.Enabled)
 	d.listenAddress(b.Address, &ch.Address)
 	d.port(b.Port, 0, &ch.Port)
+	d.port(b.TLSPort, 0, &ch.TLSPort)
+	c.Gateway.Sessions = d.sessionMode(b.Sessions)
 	d.callhomeUsers(ch, b.Users, users)
 	d.trust(ch, b.Trust)
 	d.callhomeTimes(ch, b)
@@ -42,6 +49,7 @@ func (d *decoder) callhomeUsers(ch *Callhome, a *hcl.Attribute, users userTable)
 		seen[s.text] = true
 		if u := users.find(d.problems, s); u != nil {
 			ch.Users = append(ch.Users, u)
+			d.callhomeUserBlocks = append(d.callhomeUserBlocks, d.userBlocks[s.text])
 		}
 	}
 }
@@ -78,8 +86,8 @@ func (d *decoder) callhomeBounds(ch *Callhome, b *callhomeBlock) {
 // trust any.
 func (d *decoder) checkTrust(f fileSchema, c *Config) {
 	for _, b := range f.Sessions {
-		if c.Callhome.Trust == auth.TrustPinned && b.HostKeys == nil {
-			d.problems.warn(b.Def, fmt.Sprintf(`add the fingerprint of the device's host key as host_keys = ["SHA256:…"], unless %q was approved earlier`, b.Name),
+		if c.Callhome.Trust == auth.TrustPinned && !b.identifies() {
+			d.problems.warn(b.Def, fmt.Sprintf(`add the fingerprint of the device's host key as host_keys = ["SHA256:…"], or of its certificate as certificates = ["SHA256:…"], unless %q was approved earlier`, b.Name),
 				`trust is "pinned", but session %q pins no key: its calls are rejected`, b.Name)
 		}
 	}
@@ -103,8 +111,13 @@ func (d *decoder) checkFirstUsePassword(b userBlock, trust auth.Trust) {
 	}
 }
 
+// checkLogins finds calls that are accepted, and dropped for want of a user.
 func (d *decoder) checkLogins(f fileSchema, c *Config) {
-	if !c.Enabled || !emptyList(f.Callhome[0].Users) || d.problems.failedWithin(f.Callhome[0].Body) {
+	if !c.Enabled || d.problems.failedWithin(f.Callhome[0].Body) {
+		return
+	}
+	d.checkTransports(f, c)
+	if !emptyList(f.Callhome[0].Users) {
 		return
 	}
 	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.User != nil }) {
@@ -112,4 +125,21 @@ func (d *decoder) checkLogins(f fileSchema, c *Config) {
 	}
 	d.problems.warn(f.Callhome[0].Def, `name user entries, as in users = ["fleet"], in the order in which they are tried`,
 		"call home is enabled, but no user entry is named to log in to devices with: every call is dropped")
+}
+
+// checkTransports finds listeners for which no user entry has a credential.
+func (d *decoder) checkTransports(f fileSchema, c *Config) {
+	at := func(a *hcl.Attribute) hcl.Range {
+		if a == nil {
+			return f.Callhome[0].Def
+		}
+		return a.Range
+	}
+	b := f.Callhome[0]
+	if c.Callhome.TLSPort != 0 && !slices.ContainsFunc(f.Users, userBlock.hasTLS) {
+		d.problems.warn(at(b.TLSPort), "give a user a tls block with certificate and key, or set tls_port = 0", "no user can log in over TLS: every call on callhome.tls_port is dropped")
+	}
+	if c.Callhome.Port != 0 && len(f.Users) > 0 && !slices.ContainsFunc(f.Users, userBlock.hasSSH) {
+		d.problems.warn(at(b.Port), "give a user a username and a private_key, or set port = 0", "no user can log in over SSH: every call on callhome.port is dropped")
+	}
 }

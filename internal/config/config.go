@@ -19,8 +19,10 @@ import (
 const (
 	// DefaultStateDir is where the state is kept unless state_dir says otherwise.
 	DefaultStateDir = "/var/lib/callhome-gateway"
-	// DefaultPort is the IANA port of NETCONF Call Home over SSH (RFC 8071 section 6).
-	DefaultPort = 4334
+	// DefaultPort and DefaultTLSPort are the IANA ports of NETCONF Call Home over
+	// SSH and over TLS (RFC 8071 section 6).
+	DefaultPort    = 4334
+	DefaultTLSPort = 4335
 )
 
 // Config is a configuration without errors.
@@ -33,17 +35,21 @@ type Config struct {
 	Enabled  bool
 	Callhome Callhome
 	// Gateway has no HostKeys where the file names none, and neither PortStore
-	// nor Log.
+	// nor Log. Its TLS lacks the Certificate, which TLS is about, and is nil
+	// without TLS endpoints.
 	Gateway gateway.Options
-	Log     Log
+	TLS     ServerTLS
+	// Lists are the revocation lists that came from files, which change.
+	Lists []Lists
+	Log   Log
 }
 
 // Callhome is the listener for calls and what becomes of them. Memory, Attach,
 // Detach, Outcome, UserSelect and Log are not set.
 type Callhome struct {
 	Address netip.Addr
-	// Port is 0 where nothing shall listen.
-	Port uint16
+	// Port, for calls over SSH, and TLSPort are 0 where nothing shall listen.
+	Port, TLSPort uint16
 	callhome.Options
 }
 
@@ -113,9 +119,10 @@ func (d *decoder) config(body hcl.Body) *Config {
 	users := d.users(f.Users)
 	d.callhome(c, f.Callhome, users)
 	d.sessions(c, f.Sessions, users)
-	d.gateway(c, f.Gateway)
-	d.managers(c, f.Managers)
+	d.gateway(c, f.Gateway, f)
+	d.managers(c, f)
 	d.log(c, f.Log)
+	c.Lists = d.lists
 
 	d.checkTrust(f, c)
 	d.checkReachable(f, c)

@@ -85,6 +85,7 @@ func writeKeys(t *testing.T) {
 	if err := os.Chmod("keys/exposed", 0o644); err != nil {
 		t.Fatal(err)
 	}
+	writePKI(t)
 }
 
 func newKeyFiles(t *testing.T) map[string][]byte {
@@ -242,7 +243,7 @@ func TestLoadFull(t *testing.T) {
 	if err := os.Mkdir("etc", 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"valid-full.hcl", "keys"} {
+	for _, name := range []string{"valid-full.hcl", "keys", "pki"} {
 		if err := os.Rename(name, filepath.Join("etc", name)); err != nil {
 			t.Fatal(err)
 		}
@@ -252,7 +253,7 @@ func TestLoadFull(t *testing.T) {
 		t.Fatal(p)
 	}
 	for name, check := range map[string]func(*testing.T, *Config){
-		"callhome": checkCallhome, "users": checkUsers, "sessions": checkSessions, "gateway": checkGateway,
+		"callhome": checkCallhome, "users": checkUsers, "sessions": checkSessions, "gateway": checkGateway, "tls": checkTLS,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, c) })
 	}
@@ -279,7 +280,7 @@ func checkCallhome(t *testing.T, c *Config) {
 
 func checkUsers(t *testing.T, c *Config) {
 	ch := c.Callhome
-	if len(ch.Users) != 2 || ch.Users[0].Name != "fleet" || ch.Users[1] != ch.NamedUsers["old"] {
+	if len(ch.Users) != 3 || ch.Users[0].Name != "fleet" || ch.Users[1] != ch.NamedUsers["old"] {
 		t.Fatalf("users: %v", ch.Users)
 	}
 	fleet := ch.Users[0]
@@ -293,7 +294,7 @@ func checkUsers(t *testing.T, c *Config) {
 
 func checkSessions(t *testing.T, c *Config) {
 	entries := c.Callhome.Entries
-	if len(entries) != 2 {
+	if len(entries) != 4 {
 		t.Fatalf("%d entries", len(entries))
 	}
 	e := entries[0]
@@ -317,7 +318,7 @@ func checkGateway(t *testing.T, c *Config) {
 	if g.Address != netip.MustParseAddr("::") || g.Port != 830 || g.Ports != (gateway.PortRange{First: 20000, Last: 29999}) {
 		t.Errorf("listeners: %+v", g)
 	}
-	if len(g.HostKeys) != 2 || len(g.Devices) != 2 || g.Devices[0] != (gateway.DeviceConfig{Name: "edge-1", Port: 20001}) {
+	if len(g.HostKeys) != 2 || len(g.Devices) != 4 || g.Devices[0] != (gateway.DeviceConfig{Name: "edge-1", Port: 20001, Sessions: gateway.SessionsExclusive}) {
 		t.Errorf("%d host keys, devices %+v", len(g.HostKeys), g.Devices)
 	}
 	if g.Wait != 30*time.Second || g.HelloTimeout != time.Second || g.LoginTimeout != 2*time.Second || g.StallTimeout != 3*time.Second {
@@ -326,7 +327,7 @@ func checkGateway(t *testing.T, c *Config) {
 	if g.MaxMessage != 64<<10 || g.SpoolBudget != 1<<20 || g.MaxLogins != 5 || g.MaxSessions != 6 {
 		t.Errorf("bounds: %+v", g)
 	}
-	if len(g.Managers) != 1 {
+	if len(g.Managers) != 2 {
 		t.Fatalf("managers: %+v", g.Managers)
 	}
 	if m := g.Managers[0]; m.Name != "noc" || m.PasswordHash != testEnv["HASH"] || len(m.AuthorizedKeys) != 3 || len(m.Devices) != 2 {

@@ -27,6 +27,13 @@ type decoder struct {
 	ctx      *hcl.EvalContext
 	// read are the files that the file function has read.
 	read []openFile
+
+	// userBlocks are the user blocks by name, and callhomeUserBlocks those that
+	// callhome.users names: what they lack shows elsewhere.
+	userBlocks         map[string]userBlock
+	callhomeUserBlocks []userBlock
+	// lists are the revocation lists that were read.
+	lists []Lists
 }
 
 // item is a string of the file, and where it stands.

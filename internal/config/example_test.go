@@ -47,15 +47,27 @@ func checkOptions(t *testing.T, src string, schema reflect.Type) {
 			if schema == reflect.TypeFor[managerBlock]() && name == "password" {
 				continue // it is refused
 			}
-			if !regexp.MustCompile(`(?m)^ *` + name + ` *= `).MatchString(src) {
+			// One of two that exclude each other is a comment.
+			if !regexp.MustCompile(`(?m)^ *(# )?` + name + ` *= `).MatchString(src) {
 				t.Errorf("the example does not show %s", name)
 			}
 		case "block":
-			body := regexp.MustCompile(`(?ms)^( *)`+name+`( "[^"]*")? \{$.*?^( *)\}$`).FindAllString(src, -1)
-			if len(body) == 0 {
+			blocks := blocksOf(src, name)
+			if blocks == "" {
 				t.Errorf("the example has no %s block", name)
 			}
-			checkOptions(t, strings.Join(body, "\n"), field.Type.Elem())
+			checkOptions(t, blocks, field.Type.Elem())
 		}
 	}
+}
+
+// blocksOf returns the text of all blocks of a name: they end at the brace that
+// is indented as far.
+func blocksOf(src, name string) (text string) {
+	for _, at := range regexp.MustCompile(`(?m)^( *)`+name+`( "[^"]*")? \{$`).FindAllStringSubmatchIndex(src, -1) {
+		indent := src[at[2]:at[3]]
+		body, _, _ := strings.Cut(src[at[1]:], "\n"+indent+"}\n")
+		text += body + "\n"
+	}
+	return text
 }

@@ -17,8 +17,12 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-// maxFile bounds the configuration file and every file that it names, in bytes.
-const maxFile = 1 << 20
+const (
+	// maxFile bounds the configuration file and every file that it names, in bytes.
+	maxFile = 1 << 20
+	// maxListFile is for revocation lists: one of 100,000 entries has 4 MiB.
+	maxListFile = 32 << 20
+)
 
 // An absentError is about something that another machine may well have: with
 // Options.Offline it is a warning.
@@ -89,7 +93,9 @@ type openFile struct {
 
 // readFile reads a regular file. Others are not opened for good: a FIFO would
 // block the start for ever.
-func readFile(path string) (openFile, error) {
+func readFile(path string) (openFile, error) { return readUpTo(path, maxFile) }
+
+func readUpTo(path string, most int64) (openFile, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return openFile{}, &absentError{what: fmt.Sprintf("cannot read %s: %s", path, cause(err)), hint: readHint(err)}
@@ -102,12 +108,12 @@ func readFile(path string) (openFile, error) {
 	if !info.Mode().IsRegular() {
 		return openFile{}, fmt.Errorf("cannot read %s: it is not a regular file", path)
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	content, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err != nil {
 		return openFile{}, fmt.Errorf("cannot read %s: %w", path, cause(err))
 	}
-	if len(content) > maxFile {
-		return openFile{}, fmt.Errorf("cannot read %s: it is larger than 1 MiB", path)
+	if int64(len(content)) > most {
+		return openFile{}, fmt.Errorf("cannot read %s: it is larger than %d MiB", path, most>>20)
 	}
 	return openFile{path: path, content: content, exposed: info.Mode().Perm()&0o004 != 0}, nil
 }

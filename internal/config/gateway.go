@@ -14,15 +14,16 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-func (d *decoder) gateway(c *Config, blocks []gatewayBlock) {
+func (d *decoder) gateway(c *Config, blocks []gatewayBlock, f fileSchema) {
 	g := &c.Gateway
 	g.Address = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	b := single(d.problems, "gateway", blocks, func(b gatewayBlock) hcl.Range { return b.Def })
 	if b == nil {
-		return
+		b = &gatewayBlock{}
 	}
 	d.listenAddress(b.Address, &g.Address)
 	d.port(b.Port, 0, &g.Port)
+	d.port(b.TLSPort, 0, &g.TLSPort)
 	g.Ports = d.portRange(b.Ports)
 	g.HostKeys = d.hostKeys(b.HostKeys)
 	d.duration(b.Wait, 0, time.Hour, &g.Wait)
@@ -32,6 +33,7 @@ func (d *decoder) gateway(c *Config, blocks []gatewayBlock) {
 	d.int(b.MaxLogins, 1, 1<<16, &g.MaxLogins)
 	d.int(b.MaxSessions, 1, 1<<16, &g.MaxSessions)
 	d.messageSizes(g, b)
+	d.gatewayTLS(c, b, f)
 }
 
 // messageSizes also checks that the largest request fits into the budget: it
@@ -114,12 +116,12 @@ func (d *decoder) checkReachable(f fileSchema, c *Config) {
 	var at hcl.Range
 	if len(f.Gateway) > 0 {
 		b := f.Gateway[0]
-		if b.Ports != nil || c.Gateway.Port != 0 || d.problems.failedWithin(b.Body) {
+		if b.Ports != nil || c.Gateway.Port != 0 || c.Gateway.TLSPort != 0 || d.problems.failedWithin(b.Body) {
 			return
 		}
 		at = b.Def
 	}
-	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.Port != nil }) {
+	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.Port != nil || b.TLSPort != nil }) {
 		return
 	}
 	d.problems.warn(at, `set port (one for all devices) or ports (one for each, as in "20000-29999") in the gateway block, or port in a session`, "there is no port for managers: no device can be reached")

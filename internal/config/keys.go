@@ -19,6 +19,13 @@ type keyError struct {
 	encrypted  bool
 }
 
+func (e *keyError) Error() string {
+	if e.hint == "" {
+		return e.what
+	}
+	return e.what + ": " + e.hint
+}
+
 // parsePrivateKey reads a key in PEM or OpenSSH's format; the passphrase is for
 // encrypted ones.
 func parsePrivateKey(text []byte, passphrase auth.Secret) (ssh.Signer, *keyError) {

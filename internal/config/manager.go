@@ -15,11 +15,16 @@ import (
 // weakCost is what a stolen hash can be guessed from with little effort.
 const weakCost = 10
 
-func (d *decoder) managers(c *Config, blocks []managerBlock) {
-	names := newLabels("manager")
-	for _, b := range blocks {
+func (d *decoder) managers(c *Config, f fileSchema) {
+	names, certificates := newLabels("manager"), newCertificateNames(f)
+	for _, b := range f.Managers {
 		names.check(d.problems, b.Name, b.NameRange)
-		c.Gateway.Managers = append(c.Gateway.Managers, d.manager(b))
+		m := d.manager(b)
+		m.CertificateNames = certificates.of(d, b)
+		if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) && !certificates.mayGive(d, b) {
+			d.problems.missing(b.Def, b.Body, "set password_hash (from callhome-gateway hash-password) or authorized_keys, or map a certificate to it with cert_to_name", "manager %q has no way to log in", b.Name)
+		}
+		c.Gateway.Managers = append(c.Gateway.Managers, m)
 	}
 }
 
@@ -27,9 +32,6 @@ func (d *decoder) manager(b managerBlock) auth.Manager {
 	m := auth.Manager{Name: b.Name, PasswordHash: d.passwordHash(b.PasswordHash), AuthorizedKeys: d.authorizedKeys(b.AuthorizedKeys), Devices: d.deviceGlobs(b)}
 	if b.Password != nil {
 		d.problems.fail(b.Password.NameRange, "set password_hash to what callhome-gateway hash-password prints", "the password of a manager is not kept, only its hash")
-	}
-	if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) {
-		d.problems.missing(b.Def, b.Body, "set password_hash (from callhome-gateway hash-password) or authorized_keys", "manager %q has no way to log in", b.Name)
 	}
 	return m
 }

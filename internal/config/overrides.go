@@ -14,6 +14,7 @@ type Overrides struct {
 	Enabled *bool    // --callhome-enabled
 	Address string   // --callhome-address
 	Port    *int     // --callhome-port
+	TLSPort *int     // --callhome-tls-port
 	Users   []string // --callhome-user, in order
 }
 
@@ -29,7 +30,7 @@ func (c *Config) Apply(o Overrides) *Problems {
 	if len(o.Users) > 0 {
 		next.Callhome.Users = c.namedUsers(p, o.Users)
 	}
-	if (o.Address != "" || o.Port != nil) && !p.HasErrors() {
+	if (o.Address != "" || o.Port != nil || o.TLSPort != nil) && !p.HasErrors() {
 		next.clashes(p, next.listeners())
 	}
 	if !p.HasErrors() {
@@ -46,13 +47,18 @@ func (c *Config) overrideListener(p *Problems, o Overrides) {
 		}
 		c.Callhome.Address = addr.Unmap()
 	}
-	if o.Port == nil {
+	overridePort(p, "--callhome-port", o.Port, &c.Callhome.Port)
+	overridePort(p, "--callhome-tls-port", o.TLSPort, &c.Callhome.TLSPort)
+}
+
+func overridePort(p *Problems, flag string, given *int, to *uint16) {
+	if given == nil {
 		return
 	}
-	if *o.Port < 0 || *o.Port > 65535 {
-		p.fail(hcl.Range{}, "", "--callhome-port: %d is not a port (0 to 65535)", *o.Port)
+	if *given < 0 || *given > 65535 {
+		p.fail(hcl.Range{}, "", "%s: %d is not a port (0 to 65535)", flag, *given)
 	}
-	c.Callhome.Port = uint16(*o.Port)
+	*to = uint16(*given)
 }
 
 func (c *Config) namedUsers(p *Problems, names []string) (users []*auth.User) {

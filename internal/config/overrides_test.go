@@ -45,11 +45,11 @@ func loadForFlags(t *testing.T) *Config {
 
 func TestApply(t *testing.T) {
 	c := loadForFlags(t)
-	enabled, port := false, 4335
-	if p := c.Apply(Overrides{Enabled: &enabled, Address: "::1", Port: &port, Users: []string{"old"}}); len(p.list) > 0 {
+	enabled, port, tlsPort := false, 5334, 5335
+	if p := c.Apply(Overrides{Enabled: &enabled, Address: "::1", Port: &port, TLSPort: &tlsPort, Users: []string{"old"}}); len(p.list) > 0 {
 		t.Fatal(p)
 	}
-	if c.Enabled || c.Callhome.Address != netip.MustParseAddr("::1") || c.Callhome.Port != 4335 {
+	if c.Enabled || c.Callhome.Address != netip.MustParseAddr("::1") || c.Callhome.Port != 5334 || c.Callhome.TLSPort != 5335 {
 		t.Errorf("callhome: %+v", c.Callhome)
 	}
 	if len(c.Callhome.Users) != 1 || c.Callhome.Users[0].Name != "old" {
@@ -78,6 +78,8 @@ func TestApplyRefuses(t *testing.T) {
 		{Overrides{Port: port(830)}, `command line: error: callhome.port and gateway.port are both 830: choose another port for one of them`},
 		{Overrides{Port: port(20001)}, "command line: error: callhome.port (20001) is in the range of gateway.ports, 20000-29999: choose a port outside of the range\n" +
 			`command line: error: callhome.port and the port of session "edge-1" are both 20001: choose another port for one of them`},
+		{Overrides{TLSPort: port(-1)}, `command line: error: --callhome-tls-port: -1 is not a port (0 to 65535)`},
+		{Overrides{TLSPort: port(830)}, `command line: error: callhome.tls_port and gateway.port are both 830: choose another port for one of them`},
 		{Overrides{Users: []string{"old", "flet"}}, `command line: error: --callhome-user: there is no user "flet": did you mean "fleet"?`},
 	} {
 		t.Run(tc.want, func(t *testing.T) {

@@ -10,9 +10,11 @@ import (
 // listener is a port that the configuration wants to listen on.
 type listener struct {
 	what string
-	addr netip.Addr
-	port uint16
-	at   hcl.Range
+	// general says that it is no device's own.
+	general bool
+	addr    netip.Addr
+	port    uint16
+	at      hcl.Range
 }
 
 // checkPorts reports ports that are wanted twice. A session's port may be in
@@ -27,12 +29,20 @@ func (d *decoder) checkPorts(f fileSchema, c *Config) {
 	}
 	if len(f.Callhome) > 0 {
 		place(callhomePort, f.Callhome[0].Port)
+		place(callhomeTLSPort, f.Callhome[0].TLSPort)
 	}
 	if len(f.Gateway) > 0 {
 		place(sharedPort, f.Gateway[0].Port)
+		place(sharedTLSPort, f.Gateway[0].TLSPort)
+		for _, t := range f.Gateway[0].TLS {
+			for _, a := range t.ACME {
+				place(acmePort, a.HTTPPort)
+			}
+		}
 	}
 	for _, b := range f.Sessions {
 		place(sessionPort(b.Name), b.Port)
+		place(sessionTLSPort(b.Name), b.TLSPort)
 	}
 	for i := range listeners {
 		listeners[i].at = places[listeners[i].what]
@@ -41,19 +51,29 @@ func (d *decoder) checkPorts(f fileSchema, c *Config) {
 }
 
 const (
-	callhomePort = "callhome.port"
-	sharedPort   = "gateway.port"
+	callhomePort    = "callhome.port"
+	callhomeTLSPort = "callhome.tls_port"
+	sharedPort      = "gateway.port"
+	sharedTLSPort   = "gateway.tls_port"
+	acmePort        = "http_port of acme"
 )
 
-func sessionPort(name string) string { return fmt.Sprintf("the port of session %q", name) }
+func sessionPort(name string) string    { return fmt.Sprintf("the port of session %q", name) }
+func sessionTLSPort(name string) string { return fmt.Sprintf("the tls_port of session %q", name) }
 
 func (c *Config) listeners() []listener {
 	all := []listener{
-		{what: callhomePort, addr: c.Callhome.Address, port: c.Callhome.Port},
-		{what: sharedPort, addr: c.Gateway.Address, port: c.Gateway.Port},
+		{what: callhomePort, general: true, addr: c.Callhome.Address, port: c.Callhome.Port},
+		{what: callhomeTLSPort, general: true, addr: c.Callhome.Address, port: c.Callhome.TLSPort},
+		{what: sharedPort, general: true, addr: c.Gateway.Address, port: c.Gateway.Port},
+		{what: sharedTLSPort, general: true, addr: c.Gateway.Address, port: c.Gateway.TLSPort},
+	}
+	if a := c.TLS.ACME; a != nil {
+		all = append(all, listener{what: acmePort, general: true, addr: c.Gateway.Address, port: a.HTTPPort})
 	}
 	for _, device := range c.Gateway.Devices {
-		all = append(all, listener{what: sessionPort(device.Name), addr: c.Gateway.Address, port: device.Port})
+		all = append(all, listener{what: sessionPort(device.Name), addr: c.Gateway.Address, port: device.Port},
+			listener{what: sessionTLSPort(device.Name), addr: c.Gateway.Address, port: device.TLSPort})
 	}
 	return all
 }
@@ -89,8 +109,7 @@ func reportClash(p *Problems, a, b listener) {
 
 func (c *Config) checkRange(p *Problems, l listener) {
 	r := c.Gateway.Ports
-	general := l.what == callhomePort || l.what == sharedPort
-	if general && r.First <= l.port && l.port <= r.Last && overlap(l.addr, c.Gateway.Address) {
+	if l.general && r.First <= l.port && l.port <= r.Last && overlap(l.addr, c.Gateway.Address) {
 		p.fail(l.at, "choose a port outside of the range", "%s (%d) is in the range of gateway.ports, %d-%d", l.what, l.port, r.First, r.Last)
 	}
 }

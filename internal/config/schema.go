@@ -26,8 +26,10 @@ type callhomeBlock struct {
 	Enabled                *hcl.Attribute `hcl:"enabled,optional"`
 	Address                *hcl.Attribute `hcl:"address,optional"`
 	Port                   *hcl.Attribute `hcl:"port,optional"`
+	TLSPort                *hcl.Attribute `hcl:"tls_port,optional"`
 	Users                  *hcl.Attribute `hcl:"users,optional"`
 	Trust                  *hcl.Attribute `hcl:"trust,optional"`
+	Sessions               *hcl.Attribute `hcl:"sessions,optional"`
 	RejectDelay            *hcl.Attribute `hcl:"reject_delay,optional"`
 	FailureTTL             *hcl.Attribute `hcl:"failure_ttl,optional"`
 	KeepaliveInterval      *hcl.Attribute `hcl:"keepalive_interval,optional"`
@@ -52,6 +54,19 @@ type userBlock struct {
 	PrivateKeys      *hcl.Attribute `hcl:"private_keys,optional"`
 	Passphrase       *hcl.Attribute `hcl:"private_key_passphrase,optional"`
 	FirstUsePassword *hcl.Attribute `hcl:"first_use_password,optional"`
+	TLS              []userTLSBlock `hcl:"tls,block"`
+}
+
+type userTLSBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Certificate *hcl.Attribute `hcl:"certificate,optional"`
+	Key         *hcl.Attribute `hcl:"key,optional"`
+	CA          *hcl.Attribute `hcl:"ca,optional"`
+	CRL         *hcl.Attribute `hcl:"crl,optional"`
+	NameFrom    *hcl.Attribute `hcl:"name_from,optional"`
+	NameDomain  *hcl.Attribute `hcl:"name_domain,optional"`
 }
 
 type sessionBlock struct {
@@ -60,12 +75,17 @@ type sessionBlock struct {
 	Def       hcl.Range `hcl:",def_range"`
 	Body      hcl.Body  `hcl:",body"`
 
-	Address   *hcl.Attribute `hcl:"address,optional"`
-	HostKeys  *hcl.Attribute `hcl:"host_keys,optional"`
-	User      *hcl.Attribute `hcl:"user,optional"`
-	Port      *hcl.Attribute `hcl:"port,optional"`
-	Transport *hcl.Attribute `hcl:"transport,optional"`
-	Hello     []helloBlock   `hcl:"hello,block"`
+	Address          *hcl.Attribute `hcl:"address,optional"`
+	HostKeys         *hcl.Attribute `hcl:"host_keys,optional"`
+	Certificates     *hcl.Attribute `hcl:"certificates,optional"`
+	CertificateKeys  *hcl.Attribute `hcl:"certificate_keys,optional"`
+	CertificateNames *hcl.Attribute `hcl:"certificate_names,optional"`
+	User             *hcl.Attribute `hcl:"user,optional"`
+	Port             *hcl.Attribute `hcl:"port,optional"`
+	TLSPort          *hcl.Attribute `hcl:"tls_port,optional"`
+	Transport        *hcl.Attribute `hcl:"transport,optional"`
+	Sessions         *hcl.Attribute `hcl:"sessions,optional"`
+	Hello            []helloBlock   `hcl:"hello,block"`
 }
 
 type helloBlock struct {
@@ -81,6 +101,8 @@ type gatewayBlock struct {
 
 	Address      *hcl.Attribute `hcl:"address,optional"`
 	Port         *hcl.Attribute `hcl:"port,optional"`
+	TLSPort      *hcl.Attribute `hcl:"tls_port,optional"`
+	Domain       *hcl.Attribute `hcl:"domain,optional"`
 	Ports        *hcl.Attribute `hcl:"ports,optional"`
 	HostKeys     *hcl.Attribute `hcl:"host_keys,optional"`
 	Wait         *hcl.Attribute `hcl:"wait,optional"`
@@ -91,6 +113,41 @@ type gatewayBlock struct {
 	SpoolBudget  *hcl.Attribute `hcl:"spool_budget,optional"`
 	MaxLogins    *hcl.Attribute `hcl:"max_logins,optional"`
 	MaxSessions  *hcl.Attribute `hcl:"max_sessions,optional"`
+
+	TLS []serverTLSBlock `hcl:"tls,block"`
+}
+
+type serverTLSBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Certificate *hcl.Attribute    `hcl:"certificate,optional"`
+	Key         *hcl.Attribute    `hcl:"key,optional"`
+	ClientCA    *hcl.Attribute    `hcl:"client_ca,optional"`
+	CRL         *hcl.Attribute    `hcl:"crl,optional"`
+	CertToName  []certToNameBlock `hcl:"cert_to_name,block"`
+	ACME        []acmeBlock       `hcl:"acme,block"`
+}
+
+type certToNameBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Fingerprint *hcl.Attribute `hcl:"fingerprint,optional"`
+	MapType     *hcl.Attribute `hcl:"map_type,optional"`
+	Name        *hcl.Attribute `hcl:"name,optional"`
+}
+
+type acmeBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	CA           *hcl.Attribute `hcl:"ca,optional"`
+	CARoot       *hcl.Attribute `hcl:"ca_root,optional"`
+	Email        *hcl.Attribute `hcl:"email,optional"`
+	Domains      *hcl.Attribute `hcl:"domains,optional"`
+	HTTPPort     *hcl.Attribute `hcl:"http_port,optional"`
+	AgreeToTerms *hcl.Attribute `hcl:"agree_to_terms,optional"`
 }
 
 type managerBlock struct {
@@ -99,10 +156,11 @@ type managerBlock struct {
 	Def       hcl.Range `hcl:",def_range"`
 	Body      hcl.Body  `hcl:",body"`
 
-	PasswordHash   *hcl.Attribute `hcl:"password_hash,optional"`
-	Password       *hcl.Attribute `hcl:"password,optional"` // refused, with a hint
-	AuthorizedKeys *hcl.Attribute `hcl:"authorized_keys,optional"`
-	Devices        *hcl.Attribute `hcl:"devices,optional"`
+	PasswordHash     *hcl.Attribute `hcl:"password_hash,optional"`
+	Password         *hcl.Attribute `hcl:"password,optional"` // refused, with a hint
+	AuthorizedKeys   *hcl.Attribute `hcl:"authorized_keys,optional"`
+	CertificateNames *hcl.Attribute `hcl:"certificate_names,optional"`
+	Devices          *hcl.Attribute `hcl:"devices,optional"`
 }
 
 type logBlock struct {
@@ -112,11 +170,13 @@ type logBlock struct {
 	Format *hcl.Attribute `hcl:"format,optional"`
 }
 
-// secretNames are the attributes whose values are never shown.
+// secretNames are the attributes whose values are never shown. A key is named
+// by its file, but who gives the key itself instead shall not see it printed.
 var secretNames = map[string]bool{
 	"password":               true,
 	"private_key":            true,
 	"private_keys":           true,
+	"key":                    true,
 	"private_key_passphrase": true,
 	"password_hash":          true,
 }
@@ -125,8 +185,8 @@ var secretNames = map[string]bool{
 var publicNames = func() map[string]bool {
 	names := make(map[string]bool)
 	for _, block := range []any{
-		fileSchema{}, callhomeBlock{}, userBlock{}, sessionBlock{},
-		helloBlock{}, gatewayBlock{}, managerBlock{}, logBlock{},
+		fileSchema{}, callhomeBlock{}, userBlock{}, userTLSBlock{}, sessionBlock{}, helloBlock{},
+		gatewayBlock{}, serverTLSBlock{}, certToNameBlock{}, acmeBlock{}, managerBlock{}, logBlock{},
 	} {
 		schema, _ := gohcl.ImpliedBodySchema(block)
 		for _, a := range schema.Attributes {

@@ -18,6 +18,8 @@ type sessionChecks struct {
 	names labels
 	// pinned tells which entry has a fingerprint.
 	pinned map[string]string
+	// expected tells which entry expects a name in a certificate.
+	expected map[string]string
 	// unpinned tells which entry without pins has an address.
 	unpinned map[netip.Prefix]string
 	// addressed tells which entry came first with an address.
@@ -27,32 +29,39 @@ type sessionChecks struct {
 func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable) {
 	checks := sessionChecks{
 		names:  newLabels("session"),
-		pinned: make(map[string]string), unpinned: make(map[netip.Prefix]string), addressed: make(map[netip.Prefix]string),
+		pinned: make(map[string]string), expected: make(map[string]string), unpinned: make(map[netip.Prefix]string), addressed: make(map[netip.Prefix]string),
 	}
 	for _, b := range blocks {
 		checks.names.check(d.problems, b.Name, b.NameRange)
 		c.Callhome.Entries = append(c.Callhome.Entries, d.session(b, users, checks))
-		device := gateway.DeviceConfig{Name: b.Name}
+		device := gateway.DeviceConfig{Name: b.Name, Sessions: d.sessionMode(b.Sessions)}
 		d.port(b.Port, 1, &device.Port)
+		d.port(b.TLSPort, 1, &device.TLSPort)
 		c.Gateway.Devices = append(c.Gateway.Devices, device)
 	}
 }
 
 func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks) callhome.Entry {
-	e := callhome.Entry{Name: b.Name, Address: d.sessionAddress(b.Address), Pins: d.pins(b, checks)}
+	e := callhome.Entry{Name: b.Name, Transport: d.transport(b), Address: d.sessionAddress(b.Address), Pins: d.pins(b, checks)}
+	e.Pins = append(e.Pins, d.certificatePins(b, checks)...)
+	e.CertificateNames = d.certificateNames(b, checks)
 	if s, ok := d.string(b.User); ok {
 		e.User = users.find(d.problems, s)
 	}
-	transport := "ssh"
-	d.choice(b.Transport, []string{"ssh"}, &transport)
+	d.checkSessionUser(b, e.Transport)
 	if h := single(d.problems, "hello", b.Hello, func(b helloBlock) hcl.Range { return b.Def }); h != nil {
 		e.Hello = d.hello(h)
 	}
-	if b.Address == nil && b.HostKeys == nil {
-		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both", "session %q matches no device", b.Name)
+	if b.Address == nil && !b.identifies() {
+		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both; certificates or certificate_names for a device that calls over TLS", "session %q matches no device", b.Name)
 	}
 	d.checkAddress(b, e, checks)
 	return e
+}
+
+// identifies reports whether the entry says who the device is, not only where.
+func (b sessionBlock) identifies() bool {
+	return b.HostKeys != nil || b.Certificates != nil || b.CertificateKeys != nil || b.CertificateNames != nil
 }
 
 func (d *decoder) sessionAddress(a *hcl.Attribute) netip.Prefix {
@@ -83,17 +92,22 @@ func (d *decoder) pins(b sessionBlock, checks sessionChecks) (pins []auth.Identi
 			d.problems.fail(s.at, err.hint, "%s", err.what)
 			continue
 		}
-		if other, ok := checks.pinned[pin.Fingerprint]; ok {
-			d.problems.fail(s.at, fmt.Sprintf("it is pinned by session %q already; a key belongs to one device", other), "this host key is pinned twice")
-			continue
+		if checks.pin(d.problems, b.Name, pin, "host key", s.at) {
+			pins = append(pins, pin)
 		}
-		checks.pinned[pin.Fingerprint] = b.Name
-		pins = append(pins, pin)
 	}
-	if b.HostKeys != nil && emptyList(b.HostKeys) {
-		d.problems.fail(b.HostKeys.Range, "leave it out to have the trust setting decide", "host_keys is empty")
-	}
+	d.notEmpty(b.HostKeys)
 	return pins
+}
+
+// pin notes a pin of the session, unless it is there already.
+func (c sessionChecks) pin(p *Problems, session string, pin auth.Identity, what string, at hcl.Range) bool {
+	if other, ok := c.pinned[pin.Fingerprint]; ok {
+		p.fail(at, fmt.Sprintf("it is pinned by session %q already; a key belongs to one device", other), "this %s is pinned twice", what)
+		return false
+	}
+	c.pinned[pin.Fingerprint] = session
+	return true
 }
 
 // checkAddress: without pins, nothing tells two devices at one address apart.
@@ -102,14 +116,14 @@ func (d *decoder) checkAddress(b sessionBlock, e callhome.Entry, checks sessionC
 		return
 	}
 	other, clash := checks.unpinned[e.Address]
-	if b.HostKeys == nil {
+	if !b.identifies() {
 		if first, ok := checks.addressed[e.Address]; ok {
 			other, clash = first, true
 		}
 		checks.unpinned[e.Address] = b.Name
 	}
 	if clash {
-		d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, so that they can be told apart", "sessions %q and %q have the same address", other, b.Name)
+		d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, certificates or certificate_names, so that they can be told apart", "sessions %q and %q have the same address", other, b.Name)
 	}
 	if _, ok := checks.addressed[e.Address]; !ok {
 		checks.addressed[e.Address] = b.Name

@@ -41,21 +41,26 @@ func unknownUserHint(name string, names []string) string {
 
 func (d *decoder) users(blocks []userBlock) userTable {
 	table := make(userTable)
+	d.userBlocks = make(map[string]userBlock)
 	names := newLabels("user")
 	for _, b := range blocks {
 		if u := d.user(b); names.check(d.problems, b.Name, b.NameRange) || table[b.Name] == nil {
-			table[b.Name] = u
+			table[b.Name], d.userBlocks[b.Name] = u, b
 		}
 	}
 	return table
 }
 
 func (d *decoder) user(b userBlock) *auth.User {
-	u := &auth.User{Name: b.Name, Username: d.username(b), Password: d.password(b.Password)}
+	u := &auth.User{Name: b.Name, Password: d.password(b.Password), TLS: d.userTLS(b)}
 	u.Keys = d.userKeys(b)
 	d.bool(b.FirstUsePassword, &u.FirstUsePassword)
+	if b.hasTLS() && !b.hasSSH() {
+		return u // it is for TLS only
+	}
+	u.Username = d.username(b)
 	if b.Password == nil && b.PrivateKey == nil && emptyList(b.PrivateKeys) {
-		d.problems.missing(b.Def, b.Body, "set password or private_key", "user %q has nothing to log in with", b.Name)
+		d.problems.missing(b.Def, b.Body, "set password or private_key, or add a tls block for devices that call over TLS", "user %q has nothing to log in with", b.Name)
 	}
 	return u
 }

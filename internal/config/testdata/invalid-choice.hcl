@@ -5,7 +5,7 @@ callhome {
 
 session "edge-1" {
   address   = "192.0.2.10"
-  transport = "tls"
+  transport = "telnet"
 }
 
 log {

@@ -4,8 +4,11 @@ callhome {
   enabled = true
   address = "127.0.0.1"
   port    = 0
-  users   = ["fleet", "old"]
+  users   = ["fleet", "old", "tls"]
   trust   = "pinned"
+
+  tls_port = 4335
+  sessions = "shared"
 
   reject_delay       = "0s"
   failure_ttl        = "0s"
@@ -33,12 +36,24 @@ user "old" {
   password = env("PASSWORD")
 }
 
+user "tls" {
+  tls {
+    certificate = "pki/gateway.pem"
+    key         = "pki/gateway.key"
+    ca          = "pki/ca.pem"
+    crl         = ["pki/ca.crl"]
+    name_from   = "san-dns-name"
+    name_domain = "Devices.example.net"
+  }
+}
+
 session "edge-1" {
   address   = "192.0.2.10"
   host_keys = ["SHA256:y9HxqfX7WrVms8MA2+RVp7sL6oZbDigl6ERGweGy6rY", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINn1D2XiBE6a/vrp4td/gkR9OA/AWgBCEVCugvQv+fUc edge-1"]
   user      = "old"
   port      = 20001
   transport = "ssh"
+  sessions  = "exclusive"
 
   hello {
     base         = ["1.0"]
@@ -51,9 +66,22 @@ session "edge-2" {
   host_keys = [for c in ["A", "B"] : "SHA256:${c}AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
 }
 
+session "edge-3" {
+  transport        = "tls"
+  certificates     = ["SHA256:9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B:0B:82:2C:D1:5D:6C:15:B0:F0:0A:08"]
+  certificate_keys = ["sha256 Fingerprint=60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"]
+  tls_port         = 21003
+}
+
+session "edge-4" {
+  certificate_names = ["Edge-2.example", "192.0.2.7"]
+}
+
 gateway {
   address   = "::"
   port      = env("PORT")
+  tls_port  = 6513
+  domain    = "gw.example.net"
   ports     = "20000-29999"
   host_keys = ["keys/rsa", "keys/plain"]
   wait      = "30s"
@@ -66,12 +94,35 @@ gateway {
   spool_budget = 1048576
   max_logins   = 5
   max_sessions = 6
+
+  tls {
+    certificate = "pki/gateway.pem"
+    key         = "pki/sec1.key"
+    client_ca   = "pki/ca.pem"
+    crl         = ["pki/ca.crl"]
+
+    cert_to_name {
+      fingerprint = "04:9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B:0B:82:2C:D1:5D:6C:15:B0:F0:0A:08"
+      map_type    = "specified"
+      name        = "noc"
+    }
+
+    cert_to_name {
+      fingerprint = "SHA256:60:30:3A:E2:2B:99:88:61:BC:E3:B2:8F:33:EE:C1:BE:75:8A:21:3C:86:C9:3C:07:6D:BE:9F:55:8C:11:C7:52"
+      map_type    = "common-name"
+    }
+  }
 }
 
 manager "noc" {
   password_hash   = "$2a$12$WHxo9lB7op1.Cl01auWkJuQs4.96aWX1xlomMRO/P4kcZ0PoBF2nq"
   authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINn1D2XiBE6a/vrp4td/gkR9OA/AWgBCEVCugvQv+fUc noc", file("keys/authorized_keys")]
   devices         = ["edge-*", "core-?"]
+}
+
+manager "script" {
+  certificate_names = ["CN of a script"]
+  devices           = ["*"]
 }
 
 log {
