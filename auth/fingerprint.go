@@ -14,7 +14,8 @@ const maxHexFingerprint = 200
 // ParseCertificateFingerprint reads the SHA-256 fingerprint of a certificate or
 // of its key and returns it in the form of Identity.Fingerprint. It takes hex
 // digits of any case, with or without colons, and before them "SHA256:",
-// openssl's "sha256 Fingerprint=", or nothing. The error says what it looks like.
+// nothing, or what openssl x509 and openssl dgst print there. The error says
+// what it looks like.
 func ParseCertificateFingerprint(s string) (string, error) {
 	digest, ok := decodeHex(cutFingerprintLabel(s))
 	switch {
@@ -60,10 +61,14 @@ func parseTLSFingerprint(s string) (string, error) {
 	return string(raw), nil
 }
 
+// fingerprintLabels are ours, that of openssl x509, and those of openssl dgst,
+// which changed with its versions.
+var fingerprintLabels = []string{fingerprintPrefix, "SHA256 Fingerprint=", "SHA2-256(stdin)= ", "SHA256(stdin)= ", "(stdin)= "}
+
 // cutFingerprintLabel returns what follows the label, if there is one.
 func cutFingerprintLabel(s string) string {
 	s = strings.TrimSpace(s)
-	for _, label := range []string{fingerprintPrefix, "SHA256 Fingerprint="} {
+	for _, label := range fingerprintLabels {
 		if len(s) >= len(label) && strings.EqualFold(s[:len(label)], label) {
 			return s[len(label):]
 		}

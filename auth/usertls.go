@@ -18,9 +18,8 @@ type UserTLS struct {
 	// session entry, which the Anchors then vouch for; NameFromNone means that
 	// an entry must expect the name.
 	NameFrom NameField
-	// NameDomain is what the field's value must end with, and what is cut off
-	// it: "example.net" makes "edge-1" of "edge-1.example.net". Empty means that
-	// the value is the name.
+	// NameDomain is cut off names that end with it: "example.net" makes "edge-1"
+	// of "edge-1.example.net". Names of other domains are none.
 	NameDomain string
 }
 
@@ -42,7 +41,7 @@ func (f NameField) String() string {
 // DeviceName returns the name that the certificate gives its device, in lower
 // case. The error says which field is missing or there several times, or has no
 // device name (see ValidName). Different values give different names, but for
-// upper and lower case: a certificate for another never names this device.
+// upper and lower case and for the domain, which may be there or not.
 func (u *UserTLS) DeviceName(cert *x509.Certificate) (string, error) {
 	values := u.NameFrom.values(cert)
 	switch len(values) {
@@ -70,14 +69,10 @@ func (f NameField) values(cert *x509.Certificate) []string {
 func (u *UserTLS) nameOf(value string) (string, error) {
 	name := lowerASCII(value)
 	if u.NameDomain != "" {
-		// Without the domain, "edge-1" would be another way to write the same name.
-		var within bool
-		if name, within = strings.CutSuffix(name, "."+lowerASCII(u.NameDomain)); !within {
-			return "", fmt.Errorf("the %s %.80q of the certificate does not end with .%s", u.NameFrom, value, u.NameDomain)
-		}
+		name = strings.TrimSuffix(name, "."+lowerASCII(u.NameDomain))
 	}
 	if !ValidName(name) {
-		return "", fmt.Errorf("the %s %.80q of the certificate is no device name: that is letters, digits and hyphens, 63 at most", u.NameFrom, value)
+		return "", fmt.Errorf("the %s %.80q of the certificate is no device name: that is letters, digits and hyphens, 63 at most, and then name_domain if it is set", u.NameFrom, value)
 	}
 	return name, nil
 }
