@@ -1,126 +1,27 @@
 package gateway
 
 import (
-	"context"
 	"net"
 	"net/netip"
-	"sync"
-	"time"
-
-	"golang.org/x/crypto/ssh"
 )
 
-// managerConn is the SSH connection of a manager that has logged in. Each of
-// its channels is a manager session with the device that was granted.
+// managerConn is the connection of a manager that has logged in, whatever it
+// speaks.
 type managerConn struct {
 	e      *endpoint
 	conn   net.Conn
 	grant  grant
 	source netip.AddrPort
-
-	mu      sync.Mutex // guards the following
-	open    int        // channels that have not ended
-	closing bool
 }
 
-// serve services the connection, which is counted, until it ends, and returns
-// when its sessions have ended too. Channels and requests are always taken, since one that is
-// not blocks the whole connection.
-func (c *managerConn) serve(channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) {
-	defer context.AfterFunc(c.e.ctx, c.shut)()
-	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	defer c.e.g.quotas.disconnect(c.grant) // a busy device makes the sessions last longer
-	for channels != nil || requests != nil {
-		select {
-		case channel, ok := <-channels:
-			if !ok {
-				channels = nil
-				continue
-			}
-			c.accept(channel, &sessions)
-		case request, ok := <-requests:
-			if !ok {
-				requests = nil
-				continue
-			}
-			// Keepalives among them, whose refusal is a sign of life as well.
-			_ = request.Reply(false, nil)
-		}
-	}
-}
-
-// accept starts a session on the channel, or says why not.
-func (c *managerConn) accept(offered ssh.NewChannel, sessions *sync.WaitGroup) {
-	if offered.ChannelType() != "session" {
-		_ = offered.Reject(ssh.UnknownChannelType, c.noShell())
-		return
-	}
-	if refusal := c.enter(); refusal != "" {
-		c.reject(offered, refusal)
-		return
-	}
-	channel, requests, err := offered.Accept()
-	if err != nil {
-		c.leave()
-		return
-	}
-	sessions.Go(newManagerSession(c, channel, requests).serve)
-}
-
-// reject refuses a channel, by the sentence that the manager is shown.
-func (c *managerConn) reject(offered ssh.NewChannel, sentence string) {
-	c.e.g.opts.Log.Info("a manager got no session", "manager", c.grant.manager,
-		"device", logged(c.grant.device), "remote", c.source, "reason", sentence)
-	_ = offered.Reject(ssh.ResourceShortage, sentence)
-}
-
-// turnAway ends a connection that is one too many. SSH has only the answer to
-// the first channel to say why.
-func (c *managerConn) turnAway(channels <-chan ssh.NewChannel, sentence string) {
-	defer context.AfterFunc(c.e.ctx, c.kill)()
-	late := time.AfterFunc(lastWords, c.kill)
-	defer late.Stop()
-	if offered, ok := <-channels; ok {
-		c.reject(offered, sentence)
-	}
-}
-
-// enter counts a channel, or returns why there may be no other.
-func (c *managerConn) enter() (refusal string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return "this endpoint is closing"
-	}
-	perConnection := c.e.g.opts.MaxSessions
-	if c.open >= perConnection {
-		return "too many sessions on this connection"
-	}
-	if refusal = c.e.g.quotas.enter(c.grant, perConnection); refusal == "" {
-		c.open++
-	}
-	return refusal
-}
-
-// leave counts a channel that has ended.
-func (c *managerConn) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.e.g.quotas.leave(c.grant)
-	if c.open--; c.closing && c.open == 0 {
-		c.kill()
-	}
-}
-
-// shut closes the connection as soon as its sessions have said goodbye.
-func (c *managerConn) shut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing = true; c.open == 0 {
-		c.kill()
-	}
-}
+func (c *managerConn) about() *managerConn { return c }
 
 // kill closes the connection without a word, and unblocks all that waits on it.
 func (c *managerConn) kill() { _ = c.conn.Close() }
+
+// logRefusal notes that the manager got no session, by the sentence that says
+// why.
+func (c *managerConn) logRefusal(sentence string) {
+	c.e.g.opts.Log.Info("a manager got no session", "manager", c.grant.manager,
+		"device", logged(c.grant.device), "remote", c.source, "reason", sentence)
+}

@@ -3,33 +3,39 @@ package gateway
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"callhome-gateway/callhome"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // device is one device as managers see it: connected or away, with its
-// endpoint and the sessions on it.
+// endpoints and the sessions on it.
 type device struct {
-	name       string
-	configured uint16 // the port that the configuration gives it, or 0
+	name   string
+	config DeviceConfig // with its defaults filled in; set before others see it
+	log    hclog.Logger
 
-	opening sync.Mutex // held while the endpoint is opened; taken before mu
+	opening sync.Mutex // held while endpoints are opened; taken before mu
 
-	mu        sync.Mutex // guards the following
-	link      link       // nil while it is away
-	since     time.Time  // when it came or went; zero when it never came
+	mu        sync.Mutex    // guards the following
+	link      *attachedLink // nil while it is away
+	since     time.Time     // when it came or went; zero when it never came
 	failure   callhome.Outcome
 	left      error         // why the last link ended
 	changed   chan struct{} // closed at the next change of link
-	endpoint  *endpoint
+	endpoint  *endpoint     // over SSH
+	secure    *endpoint     // over TLS
+	learned   SessionMode   // what SessionsAuto has come to; SessionsDefault until it is known
 	forgotten bool
 	sessions  map[*managerSession]struct{}
 }
 
-func newDevice(name string) *device {
-	return &device{name: name, changed: make(chan struct{})}
+func newDevice(config DeviceConfig, log hclog.Logger) *device {
+	return &device{name: config.Name, config: config, log: log, changed: make(chan struct{})}
 }
 
 // attach makes l the device's link, unless a newer one is there already.
@@ -40,7 +46,7 @@ func (d *device) attach(l link) bool {
 		return false
 	}
 	d.failure = callhome.Outcome{}
-	d.setLocked(l)
+	d.setLocked(newAttachedLink(l))
 	return true
 }
 
@@ -48,13 +54,13 @@ func (d *device) attach(l link) bool {
 func (d *device) detach(l link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.link == l {
+	if d.link != nil && d.link.link == l {
 		d.left = l.Err()
 		d.setLocked(nil)
 	}
 }
 
-func (d *device) setLocked(l link) {
+func (d *device) setLocked(l *attachedLink) {
 	d.link, d.since = l, time.Now()
 	close(d.changed)
 	d.changed = make(chan struct{})
@@ -62,7 +68,7 @@ func (d *device) setLocked(l link) {
 
 // await returns the device's link, waiting for it until ctx ends. It returns
 // nil when there is none then, or the device was forgotten.
-func (d *device) await(ctx context.Context) link {
+func (d *device) await(ctx context.Context) *attachedLink {
 	for {
 		d.mu.Lock()
 		l, changed, forgotten := d.link, d.changed, d.forgotten
@@ -92,13 +98,13 @@ func (d *device) note(o callhome.Outcome) {
 	d.failure = o
 }
 
-// forget ends the device's sessions and returns its endpoint, if it has one.
-func (d *device) forget() *endpoint {
+// forget ends the device's sessions and returns the endpoints that it has.
+func (d *device) forget() []*endpoint {
 	d.mu.Lock()
 	d.forgotten = true
 	d.setLocked(nil)
-	e, sessions := d.endpoint, maps.Clone(d.sessions)
-	d.endpoint = nil
+	endpoints, sessions := d.endpointsLocked(), maps.Clone(d.sessions)
+	d.endpoint, d.secure = nil, nil
 	d.mu.Unlock()
 	for s := range sessions {
 		s.end(&ending{
@@ -108,24 +114,43 @@ func (d *device) forget() *endpoint {
 			abrupt:   true,
 		})
 	}
-	return e
+	return endpoints
 }
 
-// opened sets the endpoint. It reports false when the device was forgotten.
+// opened sets an endpoint. It reports false when the device was forgotten.
 func (d *device) opened(e *endpoint) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.forgotten {
 		return false
 	}
-	d.endpoint = e
+	if e.transport == callhome.TLS {
+		d.secure = e
+	} else {
+		d.endpoint = e
+	}
 	return true
 }
 
-func (d *device) endpointNow() *endpoint {
+// endpointNow returns the device's endpoint over the transport, or nil.
+func (d *device) endpointNow(transport callhome.Transport) *endpoint {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if transport == callhome.TLS {
+		return d.secure
+	}
 	return d.endpoint
+}
+
+// endpoints returns those that the device has.
+func (d *device) endpoints() []*endpoint {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.endpointsLocked()
+}
+
+func (d *device) endpointsLocked() []*endpoint {
+	return slices.DeleteFunc([]*endpoint{d.endpoint, d.secure}, func(e *endpoint) bool { return e == nil })
 }
 
 // enter adds a session. It reports false when the device was forgotten.

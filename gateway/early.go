@@ -97,7 +97,7 @@ func (r *earlyReader) Read(p []byte) (int, error) {
 
 // watchEarly ends a session on what no NETCONF client sends: much before the
 // subsystem is asked for.
-func (s *managerSession) watchEarly() {
+func (s *sshSession) watchEarly() {
 	s.early.collect(func() {
 		s.end(&ending{reason: "the manager sent data before it asked for a subsystem", status: 1, abrupt: true})
 	})
@@ -105,7 +105,7 @@ func (s *managerSession) watchEarly() {
 
 // watchStderr ends a session on what no client sends: anything on the error
 // stream, which is the server's (RFC 4254 section 5.2), and is read by nobody.
-func (s *managerSession) watchStderr() {
+func (s *sshSession) watchStderr() {
 	if n, _ := s.channel.Stderr().Read(make([]byte, 1)); n > 0 {
 		s.end(&ending{reason: "the manager sent data on the error stream", status: 1, abrupt: true})
 	}

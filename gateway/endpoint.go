@@ -12,12 +12,14 @@ import (
 	"callhome-gateway/callhome"
 )
 
-// endpoint is one port on which managers log in: a device's own, or the shared
-// one. It costs a socket and, once it serves, a waiting goroutine.
+// endpoint is one port on which managers log in over SSH or over TLS: a
+// device's own, or the shared one. It costs a socket and, once it serves, a
+// waiting goroutine.
 type endpoint struct {
-	g      *Gateway
-	device string // empty on the shared one
-	port   uint16
+	g         *Gateway
+	transport callhome.Transport
+	device    string // empty on the shared one
+	port      uint16
 
 	listener net.Listener
 	// ctx ends when the endpoint closes, and with it the connections on it.
@@ -27,12 +29,12 @@ type endpoint struct {
 }
 
 // listen opens an endpoint that does not serve yet.
-func (g *Gateway) listen(port uint16, device string) (*endpoint, error) {
+func (g *Gateway) listen(transport callhome.Transport, port uint16, device string) (*endpoint, error) {
 	listener, err := callhome.Listen(g.opts.Address, port)
 	if err != nil {
 		return nil, err
 	}
-	e := &endpoint{g: g, device: device, port: port, listener: listener}
+	e := &endpoint{g: g, transport: transport, device: device, port: port, listener: listener}
 	e.ctx, e.cancel = context.WithCancel(g.ctx)
 	return e, nil
 }
@@ -73,17 +75,21 @@ func (e *endpoint) accept() {
 	}
 }
 
-// openEndpoint opens the device's own endpoint, if it is to have one and has
-// none yet.
-func (g *Gateway) openEndpoint(d *device) error {
+// openEndpoints opens the device's own endpoints that it is to have and has not
+// yet.
+func (g *Gateway) openEndpoints(d *device) error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
-	if d.endpointNow() != nil || d.configured == 0 && g.ports.store == nil {
+	return errors.Join(g.openEndpoint(d, callhome.SSH), g.openEndpoint(d, callhome.TLS))
+}
+
+func (g *Gateway) openEndpoint(d *device, transport callhome.Transport) error {
+	if d.endpointNow(transport) != nil || !g.hasEndpoint(d, transport) {
 		return nil
 	}
-	e, err := g.listenFor(d)
+	e, err := g.listenFor(d, transport)
 	if err != nil {
-		return fmt.Errorf("no endpoint for device %s: %w", d.name, err)
+		return fmt.Errorf("no %s endpoint for device %s: %w", transport, d.name, err)
 	}
 	if !d.opened(e) {
 		e.close()
@@ -105,11 +111,17 @@ func (g *Gateway) openEndpoint(d *device) error {
 	return nil
 }
 
+// hasEndpoint reports whether the device is to have an endpoint of its own:
+// ports are assigned for SSH only.
+func (g *Gateway) hasEndpoint(d *device, transport callhome.Transport) bool {
+	return d.config.port(transport) != 0 || transport == callhome.SSH && g.ports.store != nil
+}
+
 // listenFor listens on the device's port. An assigned one that another program
 // has taken is replaced.
-func (g *Gateway) listenFor(d *device) (*endpoint, error) {
-	if d.configured != 0 {
-		return g.listen(d.configured, d.name)
+func (g *Gateway) listenFor(d *device, transport callhome.Transport) (*endpoint, error) {
+	if port := d.config.port(transport); port != 0 {
+		return g.listen(transport, port, d.name)
 	}
 	for tried := map[uint16]bool{}; ; {
 		known := g.ports.has(d.name)
@@ -117,7 +129,7 @@ func (g *Gateway) listenFor(d *device) (*endpoint, error) {
 		if err != nil {
 			return nil, err
 		}
-		e, err := g.listen(port, d.name)
+		e, err := g.listen(transport, port, d.name)
 		if err == nil {
 			if !known {
 				g.noteStore(d.name, g.ports.keep(port))

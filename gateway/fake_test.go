@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,9 @@ import (
 	"sync"
 	"testing"
 
+	"callhome-gateway/callhome"
 	"callhome-gateway/internal/netconf"
+	"callhome-gateway/internal/share"
 )
 
 // duplex is one end of a connection in memory whose directions close one by
@@ -68,9 +71,11 @@ func deviceHello(id uint32, framing netconf.Framing) *netconf.Hello {
 	return h
 }
 
-// fakeLink is a device's connection. It has control session 1.
+// fakeLink is a device's connection over SSH, unless it is said to be over
+// TLS. It has control session 1.
 type fakeLink struct {
 	epoch uint64
+	over  callhome.Transport
 	done  chan struct{}
 	err   error
 	// opens makes a session; nil refuses it.
@@ -79,6 +84,8 @@ type fakeLink struct {
 	mu   sync.Mutex
 	last uint32
 	all  []session
+	// control is the gateway's own session, once it was handed over.
+	control *fakeTrunk
 }
 
 func newFakeLink(epoch uint64, opens func(context.Context, uint32) (session, error)) *fakeLink {
@@ -87,8 +94,15 @@ func newFakeLink(epoch uint64, opens func(context.Context, uint32) (session, err
 
 func (l *fakeLink) Epoch() uint64         { return l.epoch }
 func (l *fakeLink) Done() <-chan struct{} { return l.done }
-func (l *fakeLink) Err() error            { return l.err }
 func (l *fakeLink) controlID() uint32     { return 1 }
+
+func (l *fakeLink) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+func (l *fakeLink) transport() callhome.Transport { return cmp.Or(l.over, callhome.SSH) }
 
 func (l *fakeLink) open(ctx context.Context) (session, error) {
 	l.mu.Lock()
@@ -104,14 +118,74 @@ func (l *fakeLink) open(ctx context.Context) (session, error) {
 	return s, err
 }
 
-// breaks ends the link as the network does: its sessions end with it.
+// breaks ends the link as the network does, once: its sessions end with it.
 func (l *fakeLink) breaks(err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = err
-	close(l.done)
-	for _, s := range l.all {
+	broken := l.err != nil
+	if !broken {
+		l.err = err
+	}
+	all, control := l.all, l.control
+	l.mu.Unlock()
+	if broken {
+		return
+	}
+	for _, s := range all {
 		s.Close()
+	}
+	control.ends()
+	close(l.done)
+}
+
+func (l *fakeLink) trunk(handle func(*netconf.Message)) share.Trunk {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.control != nil {
+		panic("the control session is handed over twice")
+	}
+	l.control = newFakeTrunk(l, handle)
+	return l.control
+}
+
+// fakeTrunk is a control session with a device that answers as echo does.
+type fakeTrunk struct {
+	*pipeSession
+	link    *fakeLink
+	ending  chan struct{}
+	running sync.WaitGroup
+}
+
+func newFakeTrunk(l *fakeLink, handle func(*netconf.Message)) *fakeTrunk {
+	s, device := newPipeSession(1, netconf.Chunked)
+	t := &fakeTrunk{pipeSession: s, link: l, ending: make(chan struct{})}
+	t.running.Go(func() { echo(device, "control", 1) })
+	t.running.Go(func() {
+		for m, err := s.Next(); err == nil; m, err = s.Next() {
+			handle(m)
+		}
+	})
+	return t
+}
+
+func (t *fakeTrunk) Go(f func()) bool {
+	select {
+	case <-t.ending:
+		return false
+	default:
+		t.running.Go(f)
+		return true
+	}
+}
+
+func (t *fakeTrunk) Ending() <-chan struct{} { return t.ending }
+
+func (t *fakeTrunk) End(err error) { go t.link.breaks(err) }
+
+func (t *fakeTrunk) ends() {
+	if t != nil {
+		close(t.ending)
+		t.Close()
+		t.running.Wait()
 	}
 }
 
@@ -125,9 +199,7 @@ func echoLink(t *testing.T, name string, epoch uint64) *fakeLink {
 		return s, nil
 	})
 	t.Cleanup(func() {
-		if l.Err() == nil {
-			l.breaks(errors.New("the test is over"))
-		}
+		l.breaks(errors.New("the test is over"))
 		devices.Wait()
 	})
 	return l

@@ -1,10 +1,18 @@
 // Package gateway offers each device that has called home as an ordinary
-// NETCONF server over SSH (RFC 6242), on a port of its own and, for managers
-// that name it as manager@device, on a shared one.
+// NETCONF server, over SSH (RFC 6242) and over TLS (RFC 7589): on ports of its
+// own, and on shared ones for managers that name it, as manager@device over SSH
+// and by SNI over TLS.
+//
+// Over TLS a manager that is refused sees an alert and nothing else; in TLS 1.3
+// its own side of the handshake succeeds, and the alert comes with its first
+// read. One that is let in and gets no session sees close_notify. The log says
+// why in either case.
 package gateway
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +31,7 @@ type Gateway struct {
 	opts    Options
 	logins  *auth.Logins
 	ssh     *ssh.ServerConfig // lacks its callbacks
+	tls     *tls.Config       // and this one its
 	ports   *portBook
 	budgets map[string]*budget // by manager
 	arrive  *auth.Places
@@ -36,7 +45,7 @@ type Gateway struct {
 
 	mu      sync.Mutex // guards the following; a device's lock may be taken inside
 	devices map[string]*device
-	shared  *endpoint
+	shared  []*endpoint
 	serving bool
 	ended   bool
 	running sync.WaitGroup // added to only while ended is false
@@ -61,19 +70,19 @@ func New(opts Options) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{
-		opts: opts, logins: logins, ssh: config, ports: ports, started: time.Now(),
+		opts: opts, logins: logins, ssh: config, tls: newTLSConfig(), ports: ports, started: time.Now(),
 		budgets: newBudgets(&opts),
 		arrive:  auth.NewPlaces(opts.MaxLogins),
 		devices: make(map[string]*device),
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	for _, d := range opts.Devices {
-		g.deviceLocked(d.Name).configured = d.Port
+		g.addLocked(d)
 	}
 	return g, nil
 }
 
-// Listen opens the shared endpoint and those of all devices that have a port
+// Listen opens the shared endpoints and those of all devices that have a port
 // already, configured or assigned before. Nobody is served before Serve. It
 // fails, with everything closed again, when a configured port cannot be had;
 // a device whose assigned port is taken by now gets another.
@@ -83,7 +92,7 @@ func (g *Gateway) Listen() error {
 		return err
 	}
 	for _, name := range g.ports.devices() {
-		g.report(g.openEndpoint(g.deviceNamed(name)))
+		g.report(g.openEndpoints(g.deviceNamed(name)))
 	}
 	return nil
 }
@@ -96,24 +105,18 @@ func (g *Gateway) report(err error) {
 }
 
 func (g *Gateway) listenConfigured() error {
-	if g.opts.Port != 0 {
-		e, err := g.listen(g.opts.Port, "")
-		if err != nil {
-			return fmt.Errorf("the shared endpoint, gateway port %d: %w", g.opts.Port, err)
+	return g.opts.eachPort(func(p configuredPort) error {
+		e, err := g.listen(p.transport, p.port, p.device)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%s, %s %d: %w", p, p.option(), p.port, err)
+		case p.device == "":
+			g.shared = append(g.shared, e)
+		default:
+			g.deviceNamed(p.device).opened(e)
 		}
-		g.shared = e
-	}
-	for _, d := range g.opts.Devices {
-		if d.Port == 0 {
-			continue
-		}
-		e, err := g.listen(d.Port, d.Name)
-		if err != nil {
-			return fmt.Errorf("the endpoint of device %s, port %d: %w", d.Name, d.Port, err)
-		}
-		g.deviceNamed(d.Name).opened(e)
-	}
-	return nil
+		return nil
+	})
 }
 
 // Serve serves managers until ctx ends, and returns when everything that the
@@ -158,14 +161,9 @@ func (g *Gateway) spawn(f func()) bool {
 }
 
 func (g *Gateway) endpointsLocked() []*endpoint {
-	var all []*endpoint
-	if g.shared != nil {
-		all = append(all, g.shared)
-	}
+	all := slices.Clone(g.shared)
 	for _, d := range g.devices {
-		if e := d.endpointNow(); e != nil {
-			all = append(all, e)
-		}
+		all = append(all, d.endpoints()...)
 	}
 	return all
 }
@@ -180,8 +178,8 @@ func (g *Gateway) Detach(l *callhome.Link) { g.detach(l.Name(), callhomeLink{l})
 
 func (g *Gateway) attach(name string, l link) {
 	d := g.deviceNamed(name)
-	if d.attach(l) && d.endpointNow() == nil {
-		g.spawn(func() { g.report(g.openEndpoint(d)) })
+	if d.attach(l) && len(d.endpoints()) < 2 {
+		g.spawn(func() { g.report(g.openEndpoints(d)) })
 	}
 }
 
@@ -191,17 +189,17 @@ func (g *Gateway) detach(name string, l link) {
 	}
 }
 
-// AddDevice makes a device known that is not connected: its endpoint opens,
+// AddDevice makes a device known that is not connected: its endpoints open,
 // and managers are told that it is away. The error says why there is no
-// endpoint; on the shared one the device is known all the same.
+// endpoint; on the shared ones the device is known all the same.
 func (g *Gateway) AddDevice(name string) error {
 	if !auth.ValidName(name) {
 		return fmt.Errorf("%q is no device name", name)
 	}
-	return g.openEndpoint(g.deviceNamed(name))
+	return g.openEndpoints(g.deviceNamed(name))
 }
 
-// Forget closes the device's endpoint and ends its manager sessions. Its port
+// Forget closes the device's endpoints and ends its manager sessions. Its port
 // is given to another device only when no other is left. It is for the caller
 // to close the link.
 func (g *Gateway) Forget(name string) {
@@ -212,7 +210,7 @@ func (g *Gateway) Forget(name string) {
 	if d == nil {
 		return
 	}
-	if e := d.forget(); e != nil {
+	for _, e := range d.forget() {
 		e.close()
 	}
 	if err := g.ports.forget(name); err != nil {
@@ -242,11 +240,16 @@ func (g *Gateway) deviceNamed(name string) *device {
 }
 
 func (g *Gateway) deviceLocked(name string) *device {
-	d := g.devices[name]
-	if d == nil {
-		d = newDevice(name)
-		g.devices[name] = d
+	if d := g.devices[name]; d != nil {
+		return d
 	}
+	return g.addLocked(DeviceConfig{Name: name})
+}
+
+func (g *Gateway) addLocked(config DeviceConfig) *device {
+	config.Sessions = cmp.Or(config.Sessions, g.opts.Sessions, SessionsAuto)
+	d := newDevice(config, g.opts.Log)
+	g.devices[config.Name] = d
 	return d
 }
 

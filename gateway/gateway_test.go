@@ -49,7 +49,7 @@ func TestManyManagersOnOneDevice(t *testing.T) {
 
 func TestSentences(t *testing.T) {
 	opts := nocOptions(t)
-	opts.Devices = []DeviceConfig{{Name: "edge-9"}}
+	opts.Devices = []DeviceConfig{{Name: "edge-9"}, {Name: "edge-3", Sessions: SessionsOwn}}
 	h := serve(t, opts).with(t, "edge-1")
 	away := echoLink(t, "edge-2", 1)
 	h.attach("edge-2", away)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
 	"callhome-gateway/internal/netconf"
 
 	"github.com/hashicorp/go-hclog"
@@ -149,7 +150,7 @@ func (h *house) portOf(name string) uint16 {
 	}
 	var port uint16
 	eventually(h.t, "an endpoint", func() bool {
-		if e := d.endpointNow(); e != nil {
+		if e := d.endpointNow(callhome.SSH); e != nil {
 			port = e.port
 		}
 		return port != 0

@@ -2,9 +2,13 @@ package gateway
 
 import (
 	"context"
+	"sync"
 
 	"callhome-gateway/callhome"
 	"callhome-gateway/internal/netconf"
+	"callhome-gateway/internal/share"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // session is one NETCONF session with a device, hellos exchanged. Send is used
@@ -23,20 +27,54 @@ type link interface {
 	Epoch() uint64
 	Done() <-chan struct{}
 	Err() error
+	transport() callhome.Transport
 	// controlID returns the session-id of the gateway's own session, which no
 	// manager may kill.
 	controlID() uint32
 	// open returns a session of its own for one manager.
 	open(ctx context.Context) (session, error)
+	// trunk hands the gateway's own session over, to be shared. It is called
+	// once at most.
+	trunk(handle func(*netconf.Message)) share.Trunk
 }
 
 // callhomeLink is the link that a device has made by calling home.
 type callhomeLink struct{ *callhome.Link }
 
+func (l callhomeLink) transport() callhome.Transport { return callhome.Transport(l.Transport()) }
+
 func (l callhomeLink) controlID() uint32 { return l.Control().Hello().SessionID }
 
 func (l callhomeLink) open(ctx context.Context) (session, error) {
 	s, err := l.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (l callhomeLink) trunk(handle func(*netconf.Message)) share.Trunk { return l.Trunk(handle) }
+
+// attachedLink is a link with what belongs to it for as long as it lasts.
+type attachedLink struct {
+	link
+	// deciding holds a token while it is found out whether the device gives a
+	// further session.
+	deciding chan struct{}
+
+	once   sync.Once // for shared
+	shared *share.Device
+}
+
+func newAttachedLink(l link) *attachedLink {
+	return &attachedLink{link: l, deciding: make(chan struct{}, 1)}
+}
+
+// openShared returns a share of the gateway's own session. The first call says
+// whether only one manager at a time may have one.
+func (l *attachedLink) openShared(ctx context.Context, exclusive bool, log hclog.Logger) (session, error) {
+	l.once.Do(func() { l.shared = share.New(l.trunk, share.Options{Exclusive: exclusive, Log: log}) })
+	s, err := l.shared.Open(ctx)
 	if err != nil {
 		return nil, err
 	}

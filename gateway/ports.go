@@ -29,13 +29,13 @@ type portBook struct {
 
 func newPortBook(o *Options) (*portBook, error) {
 	b := &portBook{
-		span: o.Ports, reserved: map[uint16]bool{o.Port: true},
+		span: o.Ports, reserved: map[uint16]bool{o.Port: true, o.TLSPort: true},
 		owner: make(map[uint16]PortAssignment), port: make(map[string]uint16),
 		stale: make(map[uint16]struct{}), cursor: o.Ports.First,
 	}
 	configured := make(map[string]bool)
 	for _, d := range o.Devices {
-		b.reserved[d.Port] = true
+		b.reserved[d.Port], b.reserved[d.TLSPort] = true, true
 		configured[d.Name] = d.Port != 0
 	}
 	if o.Ports == (PortRange{}) {

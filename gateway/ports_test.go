@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"callhome-gateway/callhome"
 )
 
 func bookOf(t *testing.T, store *portMemory, first, last uint16, devices ...DeviceConfig) *portBook {
@@ -188,10 +190,10 @@ func TestForgetWhileTheEndpointOpens(t *testing.T) {
 	h := serve(t, opts)
 	d := h.deviceNamed("edge-1")
 	h.Forget("edge-1")
-	if err := h.openEndpoint(d); err != nil {
+	if err := h.openEndpoints(d); err != nil {
 		t.Fatal(err)
 	}
-	if d.endpointNow() != nil || h.ports.has("edge-1") || !store.ports[first].Forgotten {
+	if d.endpointNow(callhome.SSH) != nil || h.ports.has("edge-1") || !store.ports[first].Forgotten {
 		t.Errorf("the port is stored as %+v", store.ports[first])
 	}
 }

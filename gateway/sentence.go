@@ -9,15 +9,21 @@ import (
 	"callhome-gateway/callhome"
 )
 
-// maxShown bounds what is shown of a text that came from outside, in bytes.
-const maxShown = 128
+const (
+	// maxShown bounds what is shown of a text that came from outside, in bytes.
+	maxShown = 128
+	// maxReason bounds a sentence of ours with such texts in it.
+	maxReason = 1 << 10
+)
 
 // logged makes a text from outside fit to be a value in the log: hclog quotes
 // what has to be quoted, but prints a value of several lines as several lines.
-func logged(s string) string {
+func logged(s string) string { return printable(s, maxShown) }
+
+func printable(s string, most int) string {
 	end := ""
-	if len(s) > maxShown {
-		s, end = s[:maxShown], "..."
+	if len(s) > most {
+		s, end = s[:most], "..."
 	}
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
@@ -74,7 +80,7 @@ func oneLine(s string) string {
 }
 
 // noShell says what the port is to a person who expected a shell.
-func (c *managerConn) noShell() string {
+func (c *sshConn) noShell() string {
 	of := "devices that call home"
 	if c.grant.device != "" {
 		of = "device " + c.grant.device
@@ -84,7 +90,7 @@ func (c *managerConn) noShell() string {
 }
 
 // login is what the manager logs in as on this port.
-func (c *managerConn) login() string {
+func (c *sshConn) login() string {
 	switch {
 	case c.e.device != "":
 		return c.grant.manager

@@ -154,14 +154,27 @@ func (s *spool) keepInFile(piece []byte) error {
 	return nil
 }
 
-// body returns what is held, from the start. A message that is in memory as a
-// whole is a *bytes.Reader, which tells its length.
-func (s *spool) body() io.Reader {
+// body returns what is held, from the start; it can be read again. A message
+// that is in memory as a whole is a *bytes.Reader, which tells its length.
+func (s *spool) body() io.ReadSeeker {
 	if s.file == nil {
 		return bytes.NewReader(s.mem)
 	}
-	rest := io.NewSectionReader(s.file, 0, s.size-int64(len(s.mem)))
-	return io.MultiReader(bytes.NewReader(s.mem), rest)
+	return io.NewSectionReader(s, 0, s.size)
+}
+
+// ReadAt implements io.ReaderAt over what is held.
+func (s *spool) ReadAt(p []byte, off int64) (n int, err error) {
+	inMemory := int64(len(s.mem))
+	if off < inMemory {
+		n = copy(p, s.mem[off:])
+		off += int64(n)
+	}
+	if n == len(p) {
+		return n, nil
+	}
+	m, err := s.file.ReadAt(p[n:], off-inMemory)
+	return n + m, err
 }
 
 // reset forgets the message.

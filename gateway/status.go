@@ -12,8 +12,11 @@ import (
 // DeviceStatus is what is known of a device at one moment.
 type DeviceStatus struct {
 	Name string
-	// Port is the device's own endpoint; 0 when it has none.
-	Port uint16
+	// Port is the device's own SSH endpoint, TLSPort its TLS one; 0 when it has none.
+	Port, TLSPort uint16
+	// Mode is how managers share the device's connection: while it is away and
+	// nothing else is known, as it is configured.
+	Mode SessionMode
 	// Link is the device's connection; nil while it is away.
 	Link *callhome.Link
 	// Since is when it came or went; zero when it has not called since the
@@ -28,8 +31,11 @@ type DeviceStatus struct {
 // SessionStatus is what is known of a manager session at one moment.
 type SessionStatus struct {
 	Manager string
-	Source  netip.AddrPort
-	// SessionID is what the device calls the session.
+	// Transport is what the manager speaks.
+	Transport callhome.Transport
+	Source    netip.AddrPort
+	// SessionID is what the device calls the session, or the gateway where
+	// managers share one.
 	SessionID uint32
 	Since     time.Time
 	// MessagesIn and BytesIn came from the manager, MessagesOut and BytesOut
@@ -41,12 +47,17 @@ type SessionStatus struct {
 func (d *device) status() DeviceStatus {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	status := DeviceStatus{Name: d.name, Since: d.since, Failure: d.failure, Port: d.configured}
+	status := DeviceStatus{
+		Name: d.name, Since: d.since, Failure: d.failure,
+		Port: d.config.Port, TLSPort: d.config.TLSPort, Mode: d.modeLocked(d.link),
+	}
 	if d.endpoint != nil {
 		status.Port = d.endpoint.port
 	}
-	if l, ok := d.link.(callhomeLink); ok {
-		status.Link = l.Link
+	if d.link != nil {
+		if l, ok := d.link.link.(callhomeLink); ok {
+			status.Link = l.Link
+		}
 	}
 	for s := range d.sessions {
 		status.Sessions = append(status.Sessions, s.status())

@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"callhome-gateway/callhome"
+)
+
+// openTimeout is the longest that a manager waits for a session, for its turn
+// and the device together.
+const openTimeout = time.Minute
+
+// Why a device gives no session.
+var (
+	errOwnOverTLS = errors.New(`a TLS connection carries one NETCONF session, and sessions = "own" forbids to share it`)
+	errNotOpened  = errors.New("the device did not open a NETCONF session in time; it may be at work on a long request")
+)
+
+// open returns a session with the device over the link: one of the manager's
+// own, or a share of the gateway's.
+func (d *device) open(ctx context.Context, l *attachedLink) (session, error) {
+	switch mode := d.mode(l); {
+	case mode == SessionsAuto:
+		return d.openFirst(ctx, l)
+	case mode != SessionsOwn:
+		return l.openShared(ctx, mode == SessionsExclusive, d.log.With("device", d.name))
+	case l.transport() == callhome.TLS:
+		return nil, errOwnOverTLS
+	}
+	return l.open(ctx)
+}
+
+// mode returns how managers share the link, SessionsAuto where that is to be
+// found out.
+func (d *device) mode(l *attachedLink) SessionMode {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.modeLocked(l)
+}
+
+func (d *device) modeLocked(l *attachedLink) SessionMode {
+	switch {
+	case d.config.Sessions != SessionsAuto:
+		return d.config.Sessions
+	case l != nil && l.transport() == callhome.TLS:
+		return SessionsShared
+	case d.learned != SessionsDefault:
+		return d.learned
+	}
+	return SessionsAuto
+}
+
+// openFirst opens the first session beside the gateway's own, one manager after
+// the other until the device has given one or has shown that it gives none.
+func (d *device) openFirst(ctx context.Context, l *attachedLink) (session, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	select {
+	case l.deciding <- struct{}{}:
+	case <-ctx.Done():
+		return nil, errNotOpened
+	}
+	if d.mode(l) != SessionsAuto {
+		<-l.deciding
+		return d.open(ctx, l)
+	}
+	s, err := l.open(ctx)
+	d.learn(l, err)
+	<-l.deciding
+	if err != nil && d.mode(l) != SessionsAuto && l.Err() == nil {
+		return d.open(ctx, l)
+	}
+	return s, err
+}
+
+// learn remembers, over reconnects too, what the first session beside the
+// gateway's own has come to. A device that has given one shares never: what it
+// refuses later, the manager is told.
+func (d *device) learn(l *attachedLink, err error) {
+	shares := errors.Is(err, callhome.ErrNoSession)
+	if err != nil && !shares {
+		return // busy, or gone: it has said nothing about sessions
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.learned != SessionsDefault:
+	case err == nil:
+		d.learned = SessionsOwn
+	default:
+		d.learned = SessionsShared
+		d.log.Info("a device gives no second session, its managers share the first",
+			"device", d.name, "dropped", l.Err() != nil, "detail", printable(err.Error(), maxReason))
+	}
+}

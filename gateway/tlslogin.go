@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"callhome-gateway/auth"
+)
+
+// loginTLS makes the TLS handshake, in which it is decided who the manager is
+// and whether it may use the device, or returns nil. All that a refused manager
+// sees is an alert; in TLS 1.3 it sees even that only when it first reads, for
+// its side of the handshake is over by then.
+func (e *endpoint) loginTLS(conn net.Conn, source netip.AddrPort) visitor {
+	ctx, cancel := context.WithTimeout(e.ctx, e.g.opts.LoginTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	l := tlsLogin{e: e, source: source.Addr()}
+	config := e.g.tls.Clone()
+	config.GetCertificate = l.certificate
+	config.VerifyConnection = l.decide
+	server := tls.Server(conn, config)
+	if err := server.HandshakeContext(ctx); err != nil {
+		l.report(err)
+		hangUp(conn, time.Now().Add(abruptGrace))
+		return nil
+	}
+	return newTLSSession(&managerConn{e: e, conn: conn, grant: l.granted, source: source}, server)
+}
+
+// tlsLogin is one TLS connection on its way in. The manager has proven nothing
+// when decide is asked: what it grants counts once the handshake is complete.
+type tlsLogin struct {
+	e      *endpoint
+	source netip.Addr
+
+	granted grant
+
+	// For the log.
+	began   bool // the peer speaks TLS
+	subject *x509.Certificate
+	server  string // as which the manager addressed us
+	name    string // that the certificate maps to
+	reason  error
+}
+
+// certificate returns what the gateway shows.
+func (l *tlsLogin) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	l.began, l.server = true, hello.ServerName
+	return l.e.g.opts.TLS.Certificate(hello)
+}
+
+func (l *tlsLogin) decide(state tls.ConnectionState) error {
+	l.subject = state.PeerCertificates[0]
+	l.granted, l.reason = l.permit(state)
+	return l.reason
+}
+
+// Why a manager with a good certificate may not come in.
+var (
+	errNoName        = errors.New("the cert-to-name list gives the certificate no name")
+	errNoServerName  = errors.New("the manager named no device: this port needs SNI, as DEVICE.DOMAIN")
+	errServerName    = errors.New("the server name that the manager asked for is not DEVICE.DOMAIN of this gateway")
+	errUnknownDevice = errors.New("no device of this name is known")
+)
+
+// permit decides which manager this is and which device it may use. Whether
+// the device is known is said last, and only to those who may use it.
+func (l *tlsLogin) permit(state tls.ConnectionState) (grant, error) {
+	o := l.e.g.opts.TLS
+	chain, err := o.validate(state.PeerCertificates, time.Now())
+	if err != nil {
+		return grant{}, err
+	}
+	name, ok := o.Names.Name(chain)
+	if !ok {
+		return grant{}, errNoName
+	}
+	l.name = name
+	device, err := l.target(state.ServerName)
+	if err != nil {
+		return grant{}, err
+	}
+	manager, err := l.e.g.logins.Certificate(auth.Attempt{Manager: name, Device: device, Source: l.source})
+	if err != nil {
+		return grant{}, err
+	}
+	if l.e.g.known(device) == nil {
+		return grant{}, errUnknownDevice
+	}
+	return grant{manager.Name, device}, nil
+}
+
+// target returns the device that the manager asks for: that of the endpoint,
+// whatever the manager calls it, or the one in SNI on the shared port.
+func (l *tlsLogin) target(serverName string) (string, error) {
+	switch {
+	case l.e.device != "":
+		return l.e.device, nil
+	case serverName == "":
+		return "", errNoServerName
+	}
+	// crypto/tls refuses names that end in a dot (RFC 6066 section 3).
+	device, ok := strings.CutSuffix(strings.ToLower(serverName), "."+l.e.g.opts.Domain)
+	if !ok || !auth.ValidName(device) {
+		return "", errServerName
+	}
+	return device, nil
+}
+
+// report logs why a connection did not log in.
+func (l *tlsLogin) report(err error) {
+	if l.reason == nil && (!l.began || gone(err)) {
+		l.e.logStranger(l.source, err)
+		return
+	}
+	var values []any
+	if l.name != "" {
+		values = append(values, "manager", logged(l.name))
+	}
+	if l.subject != nil {
+		values = append(values, "subject", logged(l.subject.Subject.String()),
+			"certificate", auth.CertificateIdentity(l.subject).Fingerprint)
+	}
+	if l.e.device == "" {
+		values = append(values, "server_name", logged(l.server))
+	}
+	// Without a reason of ours it is that of crypto/tls, as when there is no
+	// certificate, or the manager does not trust the gateway's.
+	l.e.g.opts.Log.Warn("a manager's login was refused", append(values,
+		"port", l.e.port, "remote", l.source, "reason", printable(err.Error(), maxReason))...)
+}
+
+// gone reports whether the error is that of a peer that went away, or was too
+// slow.
+func gone(err error) bool {
+	for _, sign := range []error{
+		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, sign) {
+			return true
+		}
+	}
+	return false
+}
