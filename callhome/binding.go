@@ -1,8 +1,10 @@
 package callhome
 
 import (
+	"context"
+	"crypto/x509"
 	"fmt"
-	"net/netip"
+	"slices"
 	"strings"
 
 	"callhome-gateway/auth"
@@ -24,17 +26,40 @@ type binding struct {
 	unvouched bool
 }
 
-// bind is stage B. It decides and changes nothing: x/crypto asks again at
-// every rekey.
-func (s *Server) bind(p *plan, id auth.Identity) (*binding, *rejection) {
-	b, users, r := s.identify(p, id)
+// proof is what stage B is asked about: the identity of a device and, over TLS,
+// the certificates that it sent, its own first.
+type proof struct {
+	identity     auth.Identity
+	certificates []*x509.Certificate
+}
+
+// verdict is what stage B and the table of links say of a device that has
+// proved its identity.
+type verdict struct {
+	binding  *binding
+	rejected *rejection
+	// over is the dead link of the same device that the call takes over from.
+	over *Link
+}
+
+func (s *Server) decide(ctx context.Context, p *plan, proved proof) (v verdict) {
+	if v.binding, v.rejected = s.bind(p, proved); v.rejected == nil {
+		v.over, v.rejected = s.inUse(ctx, v.binding.name)
+	}
+	return v
+}
+
+// bind is stage B. It decides and changes nothing, and may be asked again and
+// again; over TLS also before the identity is proved.
+func (s *Server) bind(p *plan, proved proof) (*binding, *rejection) {
+	b, users, r := s.identify(p, proved)
 	if r != nil {
 		return b, r
 	}
-	if b.user, r = s.credential(b, users); r != nil {
+	if b.user, r = s.credential(p, b, users); r != nil || p.transport == TLS {
 		return b, r
 	}
-	if s.broken.tooMany(id) {
+	if s.broken.tooMany(b.identity) {
 		return b, reject(RejectedLimit, "%s has broken the SSH protocol %d times, and each time cost memory: it is let in again after a restart of the gateway", b.name, maxBroken)
 	}
 	if b.user.Username != p.user.Username {
@@ -46,11 +71,15 @@ func (s *Server) bind(p *plan, id auth.Identity) (*binding, *rejection) {
 
 // identify finds out which device has the identity, and which users it may be
 // logged in to with.
-func (s *Server) identify(p *plan, id auth.Identity) (*binding, []*auth.User, *rejection) {
+func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	id := proved.identity
 	b := &binding{identity: id}
-	if e := s.entryPinning(id); e != nil {
+	if p.transport == TLS {
+		return s.identifyCertificate(b, p, proved.certificates)
+	}
+	if e := s.byPin[pinKey(id)]; e != nil {
 		b.name, b.entry = e.Name, e
-		return b, s.usersOf(e, p), outOfPlace(e, p.remote)
+		return b, s.usersOf(e, p), outOfPlace(e, p)
 	}
 	if device, ok := s.opts.Memory.Approved(id); ok {
 		return s.identifyApproved(b, device, p)
@@ -70,9 +99,9 @@ func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*bin
 	b.name, b.entry, b.unvouched = device.Name, s.byName[device.Name], device.FirstUse
 	if e := b.entry; e != nil {
 		if len(e.Pins) > 0 {
-			return b, nil, reject(RejectedKeyChanged, "the key %s was approved as %s, but session %s now pins other keys: add it to host_keys, or forget the device", b.identity, e.Name, e.Name)
+			return b, nil, reject(RejectedKeyChanged, "the %s %s was approved as %s, but session %s now pins others: add it to the session's pins, or forget the device", kindOf(b.identity), b.identity, e.Name, e.Name)
 		}
-		if r := outOfPlace(e, p.remote); r != nil {
+		if r := outOfPlace(e, p); r != nil {
 			return b, nil, r
 		}
 	}
@@ -90,9 +119,9 @@ func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*bin
 func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *rejection) {
 	switch s.opts.Trust {
 	case auth.TrustPinned:
-		return b, nil, reject(RejectedUntrusted, "the key %s is not pinned on any session entry, and trust is \"pinned\"", b.identity)
+		return b, nil, reject(RejectedUntrusted, "the %s %s is not pinned on any session entry, and trust is \"pinned\"", kindOf(b.identity), b.identity)
 	case auth.TrustApprove:
-		return b, nil, reject(RejectedPending, "the key %s is not known: compare it with the device's own, then approve it (device approve)", b.identity)
+		return b, nil, reject(RejectedPending, "the %s %s is not known: compare it with the device's own, then approve it (device approve)", kindOf(b.identity), b.identity)
 	}
 	b.firstUse, b.unvouched = true, true
 	if b.name == "" {
@@ -111,8 +140,13 @@ func (s *Server) usersOf(e *Entry, p *plan) []*auth.User {
 }
 
 // credential chooses the first user that this identity has not refused.
-func (s *Server) credential(b *binding, users []*auth.User) (*auth.User, *rejection) {
-	if b.unvouched {
+func (s *Server) credential(p *plan, b *binding, users []*auth.User) (*auth.User, *rejection) {
+	given := users
+	users = usable(users, p.transport)
+	if len(given) > 0 && len(users) == 0 {
+		return nil, reject(RejectedNoUser, "%s calls over %s, for which its user entry (%s) has no credential", b.name, p.transport, userNames(given))
+	}
+	if b.unvouched && p.transport == SSH { // a certificate gives nothing away
 		if users = usableOnFirstUse(users); len(users) == 0 {
 			return nil, reject(RejectedUntrusted, "the key %s is trusted on first use only, and no user entry has a key or first_use_password = true", b.identity)
 		}
@@ -135,31 +169,45 @@ func (s *Server) nextTry() string {
 	return fmt.Sprintf("each is tried again %s after it was refused (failure_ttl), or after a restart of the gateway", s.opts.FailureTTL)
 }
 
-// changedKey tells a device that is known by its entry's address and shows a
-// key that is not the one it is known by.
+// changedKey tells a device that is known by its entry's address and shows an
+// identity that is not the one it is known by. It may be known by one of the
+// other transport only: then it has changed as well, since nobody has said that
+// it may call over both.
 func (s *Server) changedKey(e *Entry, id auth.Identity) *rejection {
-	known := e.Pins
+	known := slices.Clone(e.Pins)
 	if len(known) == 0 {
+		if len(e.CertificateNames) > 0 {
+			return reject(RejectedKeyChanged, "%s shows the %s key %s, but is known by the names of its TLS certificate: pin its host_keys if it may call over SSH too", e.Name, id.Type, id)
+		}
 		for _, device := range s.opts.Memory.Named(e.Name) {
 			known = append(known, device.Identity)
 		}
 	}
-	if len(known) == 0 {
+	switch {
+	case len(known) == 0:
 		return nil
+	case !slices.ContainsFunc(known, func(pin auth.Identity) bool { return pinTransport(pin) == pinTransport(id) }):
+		return reject(RejectedKeyChanged, "%s calls over %s with the %s %s, but is known by what it proves over %s only (%s): pin this too if it may call so",
+			e.Name, pinTransport(id), kindOf(id), id, pinTransport(known[0]), fingerprints(known))
+	case pinTransport(id) == TLS:
+		return reject(RejectedKeyChanged, "%s shows the certificate %s, but is known by %s: if the device was replaced or given a new certificate, correct its pins, or forget it and approve it again",
+			e.Name, id, fingerprints(known))
 	}
 	return reject(RejectedKeyChanged, "%s shows the %s key %s, but is known by %s: if the device was replaced or given a new key, correct its host_keys, or forget it and approve it again",
 		e.Name, id.Type, id, fingerprints(known))
 }
 
-// outOfPlace rejects an identity of an entry that is limited to an address.
-func outOfPlace(e *Entry, remote netip.Addr) *rejection {
-	if !e.Address.IsValid() || e.Address.Contains(remote) {
-		return nil
+// outOfPlace rejects an identity of an entry that is limited to an address or
+// to a transport.
+func outOfPlace(e *Entry, p *plan) *rejection {
+	switch {
+	case !e.takes(p.transport):
+		return reject(RejectedUntrusted, "the device is that of session %s, which is limited to %s, but called over %s", e.Name, e.Transport, p.transport)
+	case e.Address.IsValid() && !e.Address.Contains(p.remote):
+		return reject(RejectedUntrusted, "the device is that of session %s, which is limited to %s, but called from %s", e.Name, e.Address, p.remote)
 	}
-	return reject(RejectedUntrusted, "the key is that of session %s, which is limited to %s, but called from %s", e.Name, e.Address, remote)
+	return nil
 }
-
-func (s *Server) entryPinning(id auth.Identity) *Entry { return s.byPin[id.Fingerprint] }
 
 func usableOnFirstUse(users []*auth.User) []*auth.User {
 	var usable []*auth.User

@@ -92,7 +92,7 @@ func TestStageB(t *testing.T) {
 		{name: "a neighbour behind the address of an entry", from: "192.0.2.10", id: approved, device: "approved", user: "fleet"},
 		{name: "approved", id: approved, device: "approved", user: "fleet"},
 		{name: "approved, from anywhere", from: "2001:db8::1", id: approved, device: "approved", user: "fleet"},
-		{name: "approved, but the entry pins another", from: "192.0.2.10", id: testIdentity("stale"), device: "both", reason: RejectedKeyChanged, detail: "now pins other keys"},
+		{name: "approved, but the entry pins another", from: "192.0.2.10", id: testIdentity("stale"), device: "both", reason: RejectedKeyChanged, detail: "now pins others"},
 		{name: "approved with a user", id: named, device: "named", user: "old", reason: RejectedWrongUser, detail: "named needs the user entry old"},
 		{name: "approved with a user that is gone", id: testIdentity("gone"), device: "gone", reason: RejectedNoUser, detail: "does not have any more"},
 		{name: "approved for an entry by address", from: "192.0.2.30", id: approvedAt, device: "known-address", user: "old"},
@@ -120,11 +120,11 @@ func TestStageB(t *testing.T) {
 			if tt.from != "" {
 				from = netip.MustParseAddr(tt.from)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1)})
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH})
 			if r != nil {
 				t.Fatal(r)
 			}
-			b, r := s.bind(p, tt.id)
+			b, r := s.bind(p, proof{identity: tt.id})
 			if b.name != tt.device {
 				t.Errorf("device %q, want %q", b.name, tt.device)
 			}
@@ -177,7 +177,7 @@ func TestStageA(t *testing.T) {
 				s.sources.saw(from, testIdentity("last"), time.Now())
 				s.failures.Mark(testIdentity("last"), tt.lastFailed, time.Now())
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1)})
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH})
 			if r != nil {
 				if r.reason != tt.reason {
 					t.Fatalf("%s: %s", r.reason, r.detail)

@@ -22,14 +22,16 @@ type call struct {
 	links  *sync.WaitGroup
 
 	plan *plan
-	// binding is nil until the identity is known.
+	// binding is nil until the identity is known, and proof until the device is
+	// about to be set up.
 	binding *binding
+	proof   proof
 }
 
 // handle takes one connection through the accept procedure. A link that comes
 // of it is added to links until it has ended.
-func (s *Server) handle(ctx context.Context, raw net.Conn, links *sync.WaitGroup) {
-	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw), at: time.Now(), links: links}
+func (s *Server) handle(ctx context.Context, raw net.Conn, transport Transport, links *sync.WaitGroup) {
+	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw, transport), at: time.Now(), links: links}
 	link, r := c.enter(ctx)
 	if link == nil && ctx.Err() != nil {
 		_ = c.conn.end() // the gateway itself ended the call
@@ -47,8 +49,8 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, links *sync.WaitGroup
 
 var errShutdown = errors.New("the gateway is stopping")
 
-func infoOf(conn net.Conn) CallInfo {
-	return CallInfo{Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr())}
+func infoOf(conn net.Conn, transport Transport) CallInfo {
+	return CallInfo{Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr()), Transport: transport}
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -72,8 +74,10 @@ func (c *call) enter(ctx context.Context) (*Link, *rejection) {
 // accept is the accept procedure. It returns the link, or why there is none.
 func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 	s := c.server
-	if r := c.preamble(ctx); r != nil {
-		return nil, r
+	if c.info.Transport == SSH {
+		if r := c.preamble(ctx); r != nil {
+			return nil, r
+		}
 	}
 	var r *rejection
 	if c.plan, r = s.plan(ctx, c.info); r != nil {
@@ -84,14 +88,29 @@ func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 		return nil, reject(RejectedLimit, "%v: the call waited %s for its key exchange (max_handshakes, max_handshakes_per_source)",
 			err, time.Since(c.at).Round(time.Second))
 	}
-	login := &login{server: s, call: c.conn, plan: c.plan, leave: leave}
-	conn, channels, requests, err := login.run(ctx)
-	c.binding = login.binding
-	if err != nil {
-		return nil, c.failed(login, err)
+	if c.info.Transport == TLS {
+		return c.loginTLS(ctx, leave)
 	}
-	s.sources.served(c.info.Remote.Addr(), c.plan.user)
-	return c.establish(ctx, login, conn, channels, requests)
+	return c.loginSSH(ctx, leave)
+}
+
+func (c *call) loginSSH(ctx context.Context, leave func()) (*Link, *rejection) {
+	l := &login{server: c.server, call: c.conn, plan: c.plan, leave: leave}
+	conn, channels, requests, err := l.run(ctx)
+	c.binding = l.binding
+	if err != nil {
+		r, refused := l.outcome(err)
+		return nil, c.failed(r, refused)
+	}
+	c.proof = proof{identity: c.binding.identity}
+	c.server.sources.served(c.info.Remote.Addr(), c.plan.user)
+	link, b := c.newLink(), c.binding
+	link.bearer = &sshBearer{
+		link: link, conn: conn, channels: channels, requests: requests,
+		broken:          func() { c.server.noteBroken(b) },
+		controlRequests: make(chan (<-chan *ssh.Request), 1),
+	}
+	return c.establish(ctx, link, l.over)
 }
 
 func (c *call) preamble(ctx context.Context) *rejection {
@@ -107,27 +126,34 @@ func (c *call) preamble(ctx context.Context) *rejection {
 	return reject(FailedPreamble, "%v", err)
 }
 
-// failed gives the outcome of a failed login and remembers what the next call
-// of the device must know.
-func (c *call) failed(l *login, err error) *rejection {
-	s, now := c.server, time.Now()
-	r, refused := l.outcome(err)
-	if l.binding == nil {
+// failed remembers of a failed login what the next call of the device must
+// know: nothing, where the device has not proved who it is.
+func (c *call) failed(r *rejection, refused bool) *rejection {
+	s, b, now := c.server, c.binding, time.Now()
+	if b == nil {
 		return r
 	}
-	s.sources.saw(c.info.Remote.Addr(), l.binding.identity, now)
+	c.saw(now)
 	switch {
 	case refused:
-		s.failures.Mark(l.binding.identity, l.binding.user.Name, now)
+		s.failures.Mark(b.identity, b.user.Name, now)
 		s.sources.served(c.info.Remote.Addr(), c.plan.user)
 	case r.reason == RejectedWrongUser:
-		s.sources.await(c.info.Remote.Addr(), l.binding.user, now)
-	case r.reason == RejectedKeyChanged && c.plan.entry != nil:
-		s.hunts.miss(c.plan.entry.Name, l.binding.identity.Type)
+		s.sources.await(c.info.Remote.Addr(), b.user, now)
+	case r.reason == RejectedKeyChanged && c.plan.entry != nil && c.info.Transport == SSH:
+		s.hunts.miss(c.plan.entry.Name, b.identity.Type)
 	case r.reason == RejectedPending:
-		c.notePending(l.binding, now)
+		c.notePending(b, now)
 	}
 	return r
+}
+
+// saw remembers the identity for the next call from its address. On TLS no
+// username must be chosen before it shows.
+func (c *call) saw(now time.Time) {
+	if c.info.Transport == SSH {
+		c.server.sources.saw(c.info.Remote.Addr(), c.binding.identity, now)
+	}
 }
 
 func (c *call) notePending(b *binding, now time.Time) {
@@ -137,17 +163,17 @@ func (c *call) notePending(b *binding, now time.Time) {
 }
 
 // establish makes a link of a connection that has logged in.
-func (c *call) establish(ctx context.Context, login *login, conn ssh.Conn, channels <-chan ssh.NewChannel, requests <-chan *ssh.Request) (*Link, *rejection) {
-	link := c.newLink(conn)
+func (c *call) establish(ctx context.Context, link, over *Link) (*Link, *rejection) {
 	// The link does not finish its end while it is being set up.
 	link.wg.Add(1)
 	c.links.Add(1)
 	stop := context.AfterFunc(ctx, func() { link.end(errShutdown) })
-	link.run(channels, requests, func() {
+	link.run(func() {
 		stop()
 		c.linkEnded(link)
 	})
-	r := c.setUp(ctx, link, login.over)
+	r := c.setUp(ctx, link, over)
+	c.proof = proof{}
 	link.wg.Done()
 	if r != nil {
 		_ = link.CloseFor(r)
@@ -173,15 +199,15 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	}
 	// It may have been forgotten while it logged in. Whoever forgets it from
 	// now on finds the link.
-	if _, r := s.bind(c.plan, link.identity); r != nil {
+	if _, r := s.bind(c.plan, c.proof); r != nil {
 		return r
 	}
-	if c.plan.entry == c.binding.entry && c.plan.entry != nil {
+	if c.info.Transport == SSH && c.plan.entry == c.binding.entry && c.plan.entry != nil {
 		s.hunts.hit(c.plan.entry.Name, link.identity.Type)
 	}
 	s.hellos.share(link.Control())
-	s.sources.saw(c.info.Remote.Addr(), link.identity, time.Now())
-	link.attached = true
+	c.saw(time.Now())
+	link.attached.Store(true)
 	s.opts.Attach(link)
 	return nil
 }
@@ -192,7 +218,7 @@ func (c *call) linkEnded(link *Link) {
 	s := c.server
 	s.hellos.release(link.Control())
 	s.links.release(link)
-	if !link.attached {
+	if !link.attached.Load() {
 		return // handle closes the call
 	}
 	_ = c.conn.end()
@@ -201,21 +227,19 @@ func (c *call) linkEnded(link *Link) {
 		"lasted", time.Since(link.since).Round(time.Second))
 }
 
-func (c *call) newLink(conn ssh.Conn) *Link {
+// newLink returns the link, which still lacks its bearer.
+func (c *call) newLink() *Link {
 	s, b := c.server, c.binding
 	l := &Link{
-		name:            b.name,
-		identity:        b.identity,
-		user:            b.user.Name,
-		remote:          c.info.Remote,
-		since:           time.Now(),
-		call:            c.conn,
-		ssh:             conn,
-		controlRequests: make(chan (<-chan *ssh.Request), 1),
-		opening:         make(chan struct{}, maxOpening),
-		ending:          make(chan struct{}),
-		done:            make(chan struct{}),
-		broken:          func() { s.noteBroken(b) },
+		name:     b.name,
+		identity: b.identity,
+		user:     b.user.Name,
+		remote:   c.info.Remote,
+		since:    time.Now(),
+		call:     c.conn,
+		opening:  make(chan struct{}, maxOpening),
+		ending:   make(chan struct{}),
+		done:     make(chan struct{}),
 		liveness: liveness{
 			interval:  s.opts.KeepaliveInterval,
 			deadAfter: s.opts.DeadAfter,
@@ -245,14 +269,24 @@ func (c *call) openControl(ctx context.Context, link *Link) *rejection {
 	switch {
 	case err == nil:
 		return nil
+	case alertOf(err) != 0:
+		return c.refusedAfterwards(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return reject(TimedOut, "%s logged in but opened no NETCONF session within %s: it sent no hello", link.name, controlTimeout)
 	case errors.Is(err, errNoAnswer), errors.Is(err, ErrLinkEnded):
-		return reject(FailedSubsystem, "%s: %v: is NETCONF enabled on the device, and may the user %s use it?", link.name, errNoAnswer, Quote(c.binding.user.Username))
+		return reject(FailedSubsystem, "%s: %v: is NETCONF enabled on the device, and may %s use it?", link.name, errNoAnswer, c.loginName())
 	case errors.Is(err, errSubsystem), errors.Is(err, ErrNoSession):
-		return reject(FailedSubsystem, "%s: %v: is NETCONF enabled on the device, and may the user %s use it?", link.name, err, Quote(c.binding.user.Username))
+		return reject(FailedSubsystem, "%s: %v: is NETCONF enabled on the device, and may %s use it?", link.name, err, c.loginName())
 	}
 	return reject(FailedHello, "%s: %v", link.name, err)
+}
+
+// loginName says who the gateway is to the device.
+func (c *call) loginName() string {
+	if c.info.Transport == TLS {
+		return "the client certificate of user entry " + c.binding.user.Name
+	}
+	return "the user " + Quote(c.binding.user.Username)
 }
 
 // pin remembers a device that is trusted on first use, once its login has
@@ -264,7 +298,7 @@ func (c *call) pin() *rejection {
 	}
 	err := c.server.opts.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: true, Since: time.Now()})
 	if err != nil {
-		return reject(RejectedUntrusted, "cannot pin the key %s as %s: %v", b.identity, b.name, err)
+		return reject(RejectedUntrusted, "cannot pin the %s %s as %s: %v", kindOf(b.identity), b.identity, b.name, err)
 	}
 	return nil
 }

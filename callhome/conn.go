@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// callConn is the TCP connection of a call. It stands under x/crypto/ssh to
-// replay the version line that was read before, to remember how the connection
-// failed (the errors of x/crypto do not tell a refusal from a reset), and to
-// close late: libnetconf2 redials at once when its call is closed at once.
+// callConn is the TCP connection of a call. It stands under x/crypto/ssh
+// or crypto/tls to replay the version line that was read before, to remember
+// how the connection failed (the errors of x/crypto do not tell a refusal from
+// a reset), and to close late: libnetconf2 redials at once when its call is
+// closed at once.
 type callConn struct {
 	net.Conn
 	opened time.Time
@@ -23,6 +24,13 @@ type callConn struct {
 	// greeted is our version line once it was sent, so that x/crypto's own
 	// sending of it is swallowed; only the first writer touches it.
 	greeted []byte
+	// overheard, if not nil, is shown what the device sends. It is set before
+	// the reading begins, and unset while nobody reads.
+	overheard func([]byte)
+	// muted keeps what is written in farewell, for the end of the call. Only
+	// the goroutine that handles the call uses the two.
+	muted    bool
+	farewell []byte
 
 	// lastRead is when the last byte came from the device, as the time since
 	// opened: the monotonic clock does not jump.
@@ -56,14 +64,24 @@ func (c *callConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if n > 0 {
-		c.lastRead.Store(int64(time.Since(c.opened)))
+		c.touch()
+		if c.overheard != nil {
+			c.overheard(p[:n])
+		}
 	}
 	return n, c.note(err)
 }
 
+// touch notes a sign of life.
+func (c *callConn) touch() { c.lastRead.Store(int64(time.Since(c.opened))) }
+
 func (c *callConn) Write(p []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
+	}
+	if c.muted {
+		c.farewell = append(c.farewell, p[:min(len(p), maxFarewell-len(c.farewell))]...)
+		return len(p), nil
 	}
 	if c.greeted != nil {
 		greeted := c.greeted
@@ -109,11 +127,25 @@ func (c *callConn) setDeadline(set func(time.Time) error, t time.Time) error {
 	return set(t)
 }
 
-// end closes the connection itself.
+// maxFarewell is what a TLS alert takes, many times over.
+const maxFarewell = 256
+
+// mute keeps what is written from now on until the call ends: a device that is
+// rejected with a TLS alert goes away and calls again at once, as if its call
+// had been closed.
+func (c *callConn) mute() { c.muted = true }
+
+// end closes the connection itself, with what a muted call had to say.
 func (c *callConn) end() error {
 	c.closed.Store(true)
+	if len(c.farewell) > 0 && c.Conn.SetWriteDeadline(time.Now().Add(farewellTimeout)) == nil {
+		_, _ = c.Conn.Write(c.farewell)
+	}
 	return c.Conn.Close()
 }
+
+// farewellTimeout is for a few bytes that the kernel takes at once, if at all.
+const farewellTimeout = 100 * time.Millisecond
 
 // note keeps the first error that the network gave, unless we closed.
 func (c *callConn) note(err error) error {

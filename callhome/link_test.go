@@ -38,14 +38,15 @@ func TestAnAnswerThatBlocksDoesNotHideASilentNetwork(t *testing.T) {
 		defer device.Close()
 		ended := make(chan struct{})
 		l := &Link{
-			call: newCallConn(gateway), ssh: silentConn{ended: ended},
+			call:     newCallConn(gateway),
 			liveness: liveness{interval: 15 * time.Second, deadAfter: 45 * time.Second, byReply: true},
 			ending:   make(chan struct{}), done: make(chan struct{}),
 		}
 		begin := time.Now()
 		channels, requests := make(chan ssh.NewChannel, 1), make(chan *ssh.Request)
 		channels <- blockedChannel{ended: ended}
-		l.run(channels, requests, func() {})
+		l.bearer = &sshBearer{link: l, conn: silentConn{ended: ended}, channels: channels, requests: requests}
+		l.run(func() {})
 		<-l.ending
 		if took := time.Since(begin); took > 50*time.Second {
 			t.Errorf("noticed after %s", took)

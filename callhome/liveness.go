@@ -10,21 +10,31 @@ import (
 	"callhome-gateway/internal/netconf"
 )
 
-// busyAfter is how long the answer to a global request may take before the
-// device is shown as busy.
+// busyAfter is how long an answer may take before the device is shown as busy.
 const busyAfter = 5 * time.Second
+
+// Busy reports that the device acknowledges but does not answer: it is at work
+// on a long RPC, as libnetconf2 is for as long as one lasts. On SSH a global
+// request tells, on TLS an RPC that waits for its answer.
+func (l *Link) Busy() bool {
+	owes := l.bearer.owesAnswer()
+	if l.bearer.transport() == TLS {
+		owes = l.outstanding.Load() > 0 && !l.handling.Load()
+	}
+	return owes && l.call.silence() > busyAfter
+}
 
 // liveness is how a link is kept alive and how its death is noticed.
 type liveness struct {
-	interval  time.Duration // silence after which a global request goes out
+	interval  time.Duration // silence after which the device is made to show life
 	deadAfter time.Duration // silence after which the device is dead
 	idleRPC   time.Duration // silence on the control session after which it sends an RPC; 0 = never
 	byReply   bool          // what TCP acknowledges says nothing about the device
 }
 
-// untilDue returns when the link must look at itself next: when a global
-// request is due, or the device is dead. After a request that was not answered
-// the next one follows after another interval.
+// untilDue returns when the link must look at itself next: when the device must
+// show life, or is dead. After a request that was not answered the next one
+// follows after another interval.
 func (l *Link) untilDue() time.Duration {
 	due := l.liveness.interval - l.call.silence()
 	if due <= 0 {
@@ -39,15 +49,14 @@ func (l *Link) untilDue() time.Duration {
 	return due
 }
 
-// keepAlive does what is due: a global request, to have bytes that the
-// device's TCP must acknowledge and to keep NAT mappings, and the RPC that
-// resets NETCONF idle timers, which keepalives do not.
+// keepAlive does what is due: to have the device show life, and the RPC that
+// resets NETCONF idle timers, which keepalives do not. It does not block.
 func (l *Link) keepAlive() {
 	if l.lifeless() >= l.liveness.deadAfter && l.isDead() {
 		return
 	}
 	if l.call.silence() >= l.liveness.interval {
-		l.spawn(l.ping)
+		l.bearer.keepAlive()
 	}
 	if l.idleRPCDue() {
 		l.spawn(l.sendIdleRPC)
@@ -58,7 +67,10 @@ func (l *Link) keepAlive() {
 // an acknowledgement by its TCP.
 func (l *Link) lifeless() time.Duration {
 	silence := l.call.silence()
-	if l.liveness.byReply || silence < l.liveness.interval {
+	switch {
+	case l.liveness.byReply && l.handling.Load():
+		return 0 // a manager keeps us from reading
+	case l.liveness.byReply, silence < l.liveness.interval:
 		return silence
 	}
 	if tcp, err := l.call.tcpState(); err == nil {
@@ -73,7 +85,7 @@ func (l *Link) lifeless() time.Duration {
 // takes no data, as a busy libnetconf2 device does.
 func (l *Link) isDead() bool {
 	if l.liveness.byReply {
-		if !l.pinging.Load() {
+		if !l.bearer.owesAnswer() {
 			return false
 		}
 		l.end(fmt.Errorf("the device has answered nothing for %s", l.liveness.deadAfter))
@@ -85,27 +97,6 @@ func (l *Link) isDead() bool {
 	}
 	l.end(fmt.Errorf("the network went silent: nothing that was sent was acknowledged for %s", tcp.silence.Round(time.Second)))
 	return true
-}
-
-// ping sends a global request and waits for the answer; any answer is life.
-// While one is awaited it sends a request without an answer, for its bytes.
-// SendRequest knows no deadline: it returns at the latest when the link ends.
-func (l *Link) ping() {
-	if !l.pinging.CompareAndSwap(false, true) {
-		l.poke()
-		return
-	}
-	_, _, _ = l.ssh.SendRequest("keepalive@openssh.com", true, nil)
-	l.pinging.Store(false)
-}
-
-// poke sends bytes that ask for no answer but TCP's. Where the device takes
-// nothing the write blocks; then there are bytes to acknowledge already.
-func (l *Link) poke() {
-	if l.poking.CompareAndSwap(false, true) {
-		_, _, _ = l.ssh.SendRequest("keepalive@openssh.com", false, nil)
-		l.poking.Store(false)
-	}
 }
 
 // idleRPCDue reports whether the control session has been silent for long. A
@@ -125,20 +116,43 @@ func (l *Link) idleRPCDue() bool {
 
 // idleRequest asks for nothing: an empty subtree filter selects no data (RFC
 // 6241 section 6.4.2). Any answer, also an rpc-error, resets the idle timer.
-const idleRequest = `<rpc xmlns="` + netconf.NamespaceBase + `" message-id="callhome-gateway-idle">` +
+const idleRequest = `<rpc xmlns="` + netconf.NamespaceBase + `" message-id="` + idleID + `">` +
 	`<get-config><source><running/></source><filter type="subtree"/></get-config></rpc>`
 
-func (l *Link) sendIdleRPC() { _ = l.Control().sendDocument([]byte(idleRequest)) }
+// idleID tells the replies to idle RPCs from those to a Trunk's messages.
+const idleID = "callhome-gateway-idle"
+
+// sendIdleRPC does nothing while one is being written: that may last, behind a
+// message that the device does not take.
+func (l *Link) sendIdleRPC() {
+	if l.idleSending.CompareAndSwap(false, true) {
+		l.idleOwed.Add(1)
+		_ = l.Control().sendDocument([]byte(idleRequest))
+		l.idleSending.Store(false)
+	}
+}
+
+// idleAnswered counts the answer to an idle RPC, unless none was owed.
+func (l *Link) idleAnswered() {
+	if l.idleOwed.Add(-1) < 0 {
+		l.idleOwed.Add(1)
+	}
+}
+
+// deviceEnd is why a link ended where the device did it, or the network in its name.
+type deviceEnd string
+
+func (e deviceEnd) Error() string { return string(e) }
 
 // describeNetwork puts the usual ends of a connection into words.
 func describeNetwork(err error) error {
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("the device closed the connection")
+		return deviceEnd("the device closed the connection")
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return errors.New("the connection was reset by the device or the network")
+		return deviceEnd("the connection was reset by the device or the network")
 	case errors.Is(err, syscall.ETIMEDOUT):
 		return errors.New("the network went silent: nothing that was sent was acknowledged")
 	}
-	return errors.New(Quote(err.Error())) // the device's own words may be in it
+	return deviceEnd(Quote(err.Error())) // its own words may be in it
 }

@@ -34,12 +34,9 @@ type login struct {
 
 	// The fields below are set in the host key callback, which x/crypto runs
 	// before it goes on to the login, and then only read.
-	phase    phase
-	binding  *binding
-	rejected *rejection
-	hostKey  string
-	// over is the dead link of the same device that this call takes over from.
-	over *Link
+	verdict
+	phase   phase
+	hostKey string
 
 	// refused is set when the device has refused every method that we have.
 	refused bool
@@ -87,13 +84,9 @@ func (l *login) checkHostKey(ctx context.Context, key ssh.PublicKey) error {
 		return nil
 	}
 	l.leave()
-	b, rejected := l.server.bind(l.plan, auth.SSHIdentity(key))
-	if rejected == nil {
-		l.over, rejected = l.server.inUse(ctx, b.name)
-	}
-	l.binding, l.rejected = b, rejected
-	if rejected != nil {
-		return rejected
+	l.verdict = l.server.decide(ctx, l.plan, proof{identity: auth.SSHIdentity(key)})
+	if l.rejected != nil {
+		return l.rejected
 	}
 	l.hostKey = string(key.Marshal())
 	l.phase = phaseLogin

@@ -40,11 +40,14 @@ const (
 type Outcome struct {
 	Time   time.Time
 	Reason Reason
+	// Transport is what the device called over.
+	Transport Transport
 	// Remote is the address that called.
 	Remote netip.AddrPort
 	// Device is the name of the device, where the call got that far.
 	Device string
-	// Identity is what was proved, where the handshake got that far.
+	// Identity is what was proved, where the handshake got that far. A
+	// certificate whose key the device did not prove is in Detail only.
 	Identity auth.Identity
 	// User is the name of the user entry that was used or would be.
 	User string
@@ -69,11 +72,11 @@ func reject(reason Reason, format string, args ...any) *rejection {
 
 // report makes the outcome known: once a call.
 func (c *call) report(r *rejection) {
-	o := Outcome{Time: time.Now(), Reason: Accepted, Remote: c.info.Remote, Took: time.Since(c.at)}
+	o := Outcome{Time: time.Now(), Reason: Accepted, Transport: c.info.Transport, Remote: c.info.Remote, Took: time.Since(c.at)}
 	if r != nil {
 		o.Reason, o.Detail = r.reason, r.detail
 	}
-	if c.plan != nil {
+	if c.plan != nil && c.plan.user != nil {
 		o.User = c.plan.user.Name
 	}
 	if b := c.binding; b != nil {
@@ -87,12 +90,12 @@ func (c *call) report(r *rejection) {
 }
 
 func (s *Server) logOutcome(o Outcome) {
-	args := []any{"reason", string(o.Reason), "remote", o.Remote}
+	args := []any{"reason", string(o.Reason), "transport", string(o.Transport), "remote", o.Remote}
 	if o.Device != "" {
 		args = append(args, "device", o.Device)
 	}
 	if !o.Identity.IsZero() {
-		args = append(args, "identity", o.Identity.Fingerprint, "key_type", o.Identity.Type)
+		args = append(args, "identity", o.Identity.Fingerprint, "identity_type", o.Identity.Type)
 	}
 	if o.User != "" {
 		args = append(args, "user", o.User)
@@ -104,7 +107,7 @@ func (s *Server) logOutcome(o Outcome) {
 	args = append(args, "detail", o.Detail)
 	switch o.Reason {
 	case RejectedKeyChanged:
-		s.log.Error("a device shows another key", args...)
+		s.log.Error("a device shows another identity", args...)
 	case RejectedPending:
 		// It calls every few seconds until somebody decides.
 		s.log.Info("a device waits for approval", args...)

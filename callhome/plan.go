@@ -12,16 +12,18 @@ import (
 
 // plan is what stage A of the accept procedure decides on the address of a
 // call, before a byte is sent: x/crypto fixes the username before the device's
-// identity is known.
+// identity is known. TLS has none.
 type plan struct {
-	remote netip.Addr
+	remote    netip.Addr
+	transport Transport
 	// entry is the session entry that the address alone tells: there is
 	// exactly one with that address. Otherwise nil.
 	entry *Entry
-	// user gives the username that is announced.
+	// user gives the username that is announced on SSH; nil on TLS.
 	user *auth.User
 	// users are those that may be used for devices whose entry or approval
-	// names none: the callhome-users, or the one that the hook chose.
+	// names none: the callhome-users, or the one that the hook chose, as far as
+	// they have a credential for the transport.
 	users []*auth.User
 	// hostKeyTypes are the key types to ask the device for, in order.
 	hostKeyTypes []string
@@ -30,37 +32,66 @@ type plan struct {
 // plan is stage A.
 func (s *Server) plan(ctx context.Context, info CallInfo) (*plan, *rejection) {
 	remote := info.Remote.Addr()
-	p := &plan{remote: remote, users: s.opts.Users}
-	matching := s.entriesAt(remote)
-	var usual *auth.User
-	switch {
-	case len(matching) == 0:
+	p := &plan{remote: remote, transport: info.Transport, users: s.opts.Users}
+	matching := s.entriesAt(remote, p.transport)
+	if len(matching) == 0 {
 		if r := s.askUserSelect(ctx, info, p); r != nil {
 			return nil, r
 		}
-		usual = s.usualUser(remote, p.users)
-	case len(matching) == 1:
+	}
+	if len(matching) == 1 {
 		p.entry = matching[0]
-		fallthrough
-	default:
-		usual = matching[0].User
-		if usual == nil {
-			usual = s.usualUser(remote, p.users)
-		}
+	}
+	p.users = usable(p.users, p.transport)
+	if p.transport == TLS {
+		return p, s.checkTLSUsers(p)
 	}
 	p.hostKeyTypes = s.hostKeyTypes(p.entry)
-	if p.user = s.sources.choose(remote, usual, time.Now()); p.user == nil {
+	if p.user = s.sources.choose(remote, s.usualUser(p, matching), time.Now()); p.user == nil {
 		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", remote)
 	}
 	return p, nil
 }
 
+// checkTLSUsers rejects a call over TLS when nothing could log in to it.
+func (s *Server) checkTLSUsers(p *plan) *rejection {
+	if len(p.users) > 0 || s.firstNamedUser(TLS) != nil {
+		return nil
+	}
+	for _, e := range s.entries {
+		if e.User != nil && canUse(e.User, TLS) {
+			return nil
+		}
+	}
+	return reject(RejectedNoUser, "no user entry has a tls block: add one with a client certificate for the devices that call over TLS")
+}
+
+// usable returns the users that have a credential for the transport.
+func usable(users []*auth.User, t Transport) []*auth.User {
+	var able []*auth.User
+	for _, user := range users {
+		if canUse(user, t) {
+			able = append(able, user)
+		}
+	}
+	return able
+}
+
+// canUse reports whether the user may log in over the transport. One without
+// any credential is for SSH: a device may let everybody in.
+func canUse(user *auth.User, t Transport) bool {
+	if t == TLS {
+		return user.TLS != nil
+	}
+	return user.TLS == nil || user.Password != "" || len(user.Keys) > 0
+}
+
 // entriesAt returns the entries whose address matches, of the narrowest network
-// that does.
-func (s *Server) entriesAt(remote netip.Addr) []*Entry {
+// that does, of those that are for the transport.
+func (s *Server) entriesAt(remote netip.Addr, t Transport) []*Entry {
 	var matching []*Entry
 	for _, e := range s.entries {
-		if !e.Address.IsValid() || !e.Address.Contains(remote) {
+		if !e.Address.IsValid() || !e.Address.Contains(remote) || !e.takes(t) {
 			continue
 		}
 		switch {
@@ -94,33 +125,42 @@ func (s *Server) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rej
 }
 
 // usualUser is the user to announce to a device of which only the address is
-// known: the first that has not failed for the device last seen from there,
-// else the first. With no callhome-users it is that of the first entry which
-// is matched by identity.
-func (s *Server) usualUser(remote netip.Addr, users []*auth.User) *auth.User {
-	if len(users) == 0 {
+// known: that of the first entry there; else the first that has not failed for
+// the device last seen from there; else the first. With no callhome-users it is
+// that of the first entry which is matched by identity.
+func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
+	if len(matching) > 0 && matching[0].User != nil && canUse(matching[0].User, SSH) {
+		return matching[0].User
+	}
+	if len(p.users) == 0 {
 		return s.firstEntryUser()
 	}
-	if last := s.sources.lastSeen(remote); !last.IsZero() {
-		if user := s.firstNotFailed(last, users); user != nil {
+	if last := s.sources.lastSeen(p.remote); !last.IsZero() {
+		if user := s.firstNotFailed(last, p.users); user != nil {
 			return user
 		}
 	}
-	return users[0]
+	return p.users[0]
 }
 
 // firstEntryUser also looks at the users that approvals may name: which one is
 // right shows at stage B.
 func (s *Server) firstEntryUser() *auth.User {
 	for _, e := range s.entries {
-		if !e.Address.IsValid() && e.User != nil {
+		if !e.Address.IsValid() && e.User != nil && canUse(e.User, SSH) {
 			return e.User
 		}
 	}
-	if len(s.opts.NamedUsers) == 0 {
-		return nil
+	return s.firstNamedUser(SSH)
+}
+
+func (s *Server) firstNamedUser(t Transport) *auth.User {
+	for _, name := range slices.Sorted(maps.Keys(s.opts.NamedUsers)) {
+		if user := s.opts.NamedUsers[name]; canUse(user, t) {
+			return user
+		}
 	}
-	return s.opts.NamedUsers[slices.Min(slices.Collect(maps.Keys(s.opts.NamedUsers)))]
+	return nil
 }
 
 func (s *Server) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User {
@@ -143,14 +183,18 @@ func (s *Server) hostKeyTypes(e *Entry) []string {
 	}
 	var known []string
 	for _, pin := range e.Pins {
-		if pin.Type == "" {
+		switch {
+		case pin.Type == "":
 			return s.hunts.types(e.Name)
+		case pinTransport(pin) == SSH:
+			known = append(known, pin.Type)
 		}
-		known = append(known, pin.Type)
 	}
 	if len(e.Pins) == 0 {
 		for _, device := range s.opts.Memory.Named(e.Name) {
-			known = append(known, device.Identity.Type)
+			if pinTransport(device.Identity) == SSH {
+				known = append(known, device.Identity.Type)
+			}
 		}
 	}
 	if len(known) == 0 {

@@ -50,17 +50,17 @@ func (l *Link) probe(p *probe) {
 	close(p.done)
 }
 
-// acknowledges sends something and waits until the device's TCP shows life.
+// acknowledges provokes an acknowledgement and waits until the device's TCP shows life.
 func (l *Link) acknowledges() bool {
 	before, err := l.call.tcpState()
 	if err != nil || l.liveness.byReply {
 		return l.answers()
 	}
-	// Sent from a goroutine of its own: where the device's window is full the
-	// write blocks, and that is no sign of death.
-	if !l.spawn(l.poke) {
+	stop, ok := l.bearer.provoke()
+	if !ok {
 		return false
 	}
+	defer stop()
 	now := before
 	return l.watch(func() (alive, over bool) {
 		now, err = l.call.tcpState()
@@ -72,16 +72,16 @@ func (l *Link) acknowledges() bool {
 }
 
 // answers is the probe where what TCP acknowledges is not known or says nothing
-// about the device: it must answer a global request. One that still owes an
-// answer is at work, unless it is silent for too long.
+// about the device: it must answer. One that still owes an answer is at work,
+// unless it is silent for too long; one that is not read from cannot show it.
 func (l *Link) answers() bool {
-	busy, before := l.pinging.Load(), l.call.lastRead.Load()
-	if !l.spawn(l.ping) {
+	busy, before := l.bearer.owesAnswer(), l.call.lastRead.Load()
+	if !l.spawn(l.bearer.ask) {
 		return false
 	}
 	return l.watch(func() (alive, over bool) {
 		return true, l.call.lastRead.Load() != before
-	}, func() bool { return busy && l.call.silence() < l.liveness.deadAfter })
+	}, func() bool { return l.handling.Load() || busy && l.call.silence() < l.liveness.deadAfter })
 }
 
 // watch looks again and again until it is over, or the time for it is and late

@@ -1,6 +1,7 @@
 // Package callhome is a NETCONF Call Home server (RFC 8071): it accepts the
-// connections of devices, proves who they are, logs in to them, and keeps each
-// as a Link on which NETCONF sessions can be opened.
+// connections of devices, over SSH and over TLS, has them prove who they are,
+// logs in to them, and keeps each as a Link. Over SSH NETCONF sessions can be
+// opened on it; over TLS it is one session, which Link.Trunk hands over.
 package callhome
 
 import (
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	keyExchangeTimeout = 20 * time.Second // for the version line and the key exchange
+	keyExchangeTimeout = 20 * time.Second // for the version line and the key exchange, or TLS's handshake
 	loginTimeout       = 60 * time.Second // RADIUS servers and slow CPUs
 	controlTimeout     = 60 * time.Second // for the control session
 	openTimeout        = 60 * time.Second // for a further session
@@ -32,7 +33,12 @@ type Server struct {
 	log     hclog.Logger
 	entries []*Entry
 	byName  map[string]*Entry
-	byPin   map[string]*Entry
+	byPin   map[auth.Identity]*Entry // see pinKey
+	// byCertificateName is by the name that an entry without pins expects.
+	byCertificateName map[string]*Entry
+	// anchors are all that are configured: what one of them has revoked is
+	// revoked everywhere.
+	anchors []*auth.Anchors
 
 	links    *table
 	failures *auth.Failures
@@ -52,10 +58,13 @@ func New(opts Options) (*Server, error) {
 	}
 	opts = opts.withDefaults()
 	s := &Server{
+		byCertificateName: make(map[string]*Entry),
+
 		opts:     opts,
 		log:      opts.Log,
 		byName:   make(map[string]*Entry),
-		byPin:    make(map[string]*Entry),
+		byPin:    make(map[auth.Identity]*Entry),
+		anchors:  opts.anchors(),
 		links:    newTable(),
 		failures: auth.NewFailures(max(0, opts.FailureTTL)),
 		sources:  newSources(),
@@ -72,26 +81,6 @@ func New(opts Options) (*Server, error) {
 		}
 	}
 	return s, nil
-}
-
-func (s *Server) addEntry(e *Entry) error {
-	switch {
-	case !auth.ValidName(e.Name):
-		return fmt.Errorf("callhome: %q is no valid name for a session entry", e.Name)
-	case s.byName[e.Name] != nil:
-		return fmt.Errorf("callhome: two session entries are named %s", e.Name)
-	case !e.Address.IsValid() && len(e.Pins) == 0:
-		return fmt.Errorf("callhome: session entry %s has neither an address nor pins to match a device by", e.Name)
-	}
-	for _, pin := range e.Pins {
-		if other := s.byPin[pin.Fingerprint]; other != nil {
-			return fmt.Errorf("callhome: session entries %s and %s pin the same key", other.Name, e.Name)
-		}
-		s.byPin[pin.Fingerprint] = e
-	}
-	s.entries = append(s.entries, e)
-	s.byName[e.Name] = e
-	return nil
 }
 
 func (o Options) withDefaults() Options {
@@ -125,10 +114,15 @@ func setDefault[T int | time.Duration](value *T, fallback T) {
 	}
 }
 
-// Serve accepts calls on ln until ctx ends or ln fails. Then it closes ln, the
-// calls in progress and the links that came from it, and returns when all of
-// that has ended. It may be called for several listeners.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+// Serve accepts calls over SSH on ln until ctx ends or ln fails. Then it closes
+// ln, the calls in progress and the links that came from it, and returns when
+// all of that has ended. It may be called for several listeners.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error { return s.serve(ctx, ln, SSH) }
+
+// ServeTLS is Serve for calls over TLS.
+func (s *Server) ServeTLS(ctx context.Context, ln net.Listener) error { return s.serve(ctx, ln, TLS) }
+
+func (s *Server) serve(ctx context.Context, ln net.Listener, transport Transport) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -150,7 +144,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 				return nil
 			}
 		default:
-			wg.Go(func() { s.handle(ctx, conn, &wg) })
+			wg.Go(func() { s.handle(ctx, conn, transport, &wg) })
 		}
 	}
 }

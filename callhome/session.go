@@ -13,25 +13,18 @@ import (
 	"time"
 
 	"callhome-gateway/internal/netconf"
-
-	"golang.org/x/crypto/ssh"
 )
-
-// ErrNoSession is returned by Link.Open when the device allows no further
-// session on its connection at present.
-var ErrNoSession = errors.New("the device allows no further session on its connection")
 
 // Session is one NETCONF session with a device. Send and Next may each be used
 // by one goroutine at a time, the other methods by any.
 type Session struct {
-	link     *Link
-	channel  ssh.Channel
-	requests <-chan *ssh.Request
-	conn     *netconf.Conn
-	hello    *netconf.Hello
-	framing  netconf.Framing
-	shared   bool // hello's capabilities are one of helloSets
-	settled  time.Time
+	link    *Link
+	channel channel
+	conn    *netconf.Conn
+	hello   *netconf.Hello
+	framing netconf.Framing
+	shared  bool // hello's capabilities are one of helloSets
+	settled time.Time
 
 	// sending is held while something is written: the control session has two
 	// senders, and x/crypto does not take a CloseWrite during a Write.
@@ -46,66 +39,52 @@ type Session struct {
 	closed      chan struct{}
 }
 
-// openSession opens a channel, requests the subsystem and exchanges hellos.
-// Whoever calls it says what happens to the channel's requests.
-func (l *Link) openSession(ctx context.Context, service func(*Session) bool) (*Session, error) {
-	channel, requests, err := l.ssh.OpenChannel("session", nil)
-	if err != nil {
-		return nil, openError(err)
-	}
-	s := &Session{link: l, channel: channel, requests: requests, closed: make(chan struct{})}
+// channel is what carries a session: an SSH channel, or a TLS connection.
+type channel interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+}
+
+func newSession(l *Link, c channel) *Session {
+	s := &Session{link: l, channel: c, closed: make(chan struct{})}
 	s.conn = netconf.NewConn(stream{s})
-	if !s.drain(channel.Stderr()) || !service(s) {
-		return nil, ErrLinkEnded
+	return s
+}
+
+// within starts the session within its time, or closes it.
+func (s *Session) within(ctx context.Context, start func() error) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.channel.Close() })
+	err := ctx.Err()
+	if err == nil {
+		err = start()
 	}
-	stop := context.AfterFunc(ctx, func() { _ = channel.Close() })
-	if err = ctx.Err(); err == nil {
-		err = s.start()
-	}
-	if !stop() && err == nil {
+	if !stop() {
 		err = ctx.Err()
 	}
 	if err != nil {
 		_ = s.Close()
-		return nil, err
 	}
-	return s, nil
+	return err
 }
 
-// openError tells a refused channel from a broken connection.
-func openError(err error) error {
-	var refused *ssh.OpenChannelError
-	if errors.As(err, &refused) {
-		return fmt.Errorf("%w (%s: %s)", ErrNoSession, refused.Reason, Quote(refused.Message))
-	}
-	return ErrLinkEnded
-}
+var errNoHello = errors.New("the device ended the session before its hello")
 
-// Why there is no session with a device that has opened the channel, or has not.
-var (
-	errSubsystem = errors.New("the device refused the netconf subsystem")
-	errNoAnswer  = errors.New("the device went away when it was asked for a NETCONF session")
-)
-
-// start requests the subsystem and sends our hello without waiting for the
-// device's: a libnetconf2 server with one channel that lacks the client's
-// hello stops answering on all others.
-func (s *Session) start() error {
-	ok, err := s.channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"netconf"}))
-	if err != nil {
-		return errNoAnswer
-	}
-	if !ok {
-		return errSubsystem
-	}
+// exchangeHellos sends our hello without waiting for the device's: a
+// libnetconf2 server with one channel that lacks the client's hello stops
+// answering on all others.
+func (s *Session) exchangeHellos() (err error) {
 	own := s.link.hello.hello()
-	if err := s.conn.WriteDocument(own.Document()); err != nil {
-		return fmt.Errorf("cannot send the hello: %w", describeNetwork(err))
-	}
-	if s.hello, err = netconf.ReadHello(s.conn.Reader); err != nil {
-		if errors.Is(err, io.EOF) {
-			return errors.New("the device ended the session before its hello")
-		}
+	sent := s.conn.WriteDocument(own.Document())
+	// What the device still said says more than a write that failed: in TLS
+	// 1.3 it may be why it refuses our certificate.
+	s.hello, err = netconf.ReadHello(s.conn.Reader)
+	switch {
+	case err == nil && sent == nil:
+	case errors.Is(err, io.EOF):
+		return errNoHello
+	case sent != nil && alertOf(err) == 0:
+		return fmt.Errorf("cannot send the hello: %w", describeNetwork(sent))
+	default:
 		return fmt.Errorf("no valid hello from the device: %w", err)
 	}
 	if s.framing, err = netconf.CommonFraming(own, s.hello); err != nil {
@@ -145,18 +124,6 @@ func (s *Session) drain(r io.Reader) bool {
 			}
 		}
 	})
-}
-
-// refuseRequests answers the channel's requests, so that they cannot block
-// the connection.
-func (s *Session) refuseRequests() bool {
-	return s.link.spawn(func() { refuseAll(s.requests) })
-}
-
-func refuseAll(requests <-chan *ssh.Request) {
-	for request := range requests {
-		_ = request.Reply(false, nil)
-	}
 }
 
 // Hello returns the device's hello on this session, its session-id included.

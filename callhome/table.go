@@ -2,6 +2,8 @@ package callhome
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 )
 
@@ -21,6 +23,13 @@ func (t *table) holder(name string) *Link {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.links[name]
+}
+
+// all returns the live links.
+func (t *table) all() []*Link {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Collect(maps.Values(t.links))
 }
 
 // claim makes l the link of its device and gives it its epoch. It fails when

@@ -2,6 +2,15 @@ package callhome
 
 import "time"
 
+// keepAliveProbes has the kernel ask the device's TCP for an acknowledgement
+// after each interval of silence, in whole seconds, and end the connection when
+// none has come for about deadAfter.
+func (c *callConn) keepAliveProbes(interval, deadAfter time.Duration) {
+	interval = max(interval, time.Second)
+	c.setKeepAliveIdle(interval)
+	c.setKeepAlive(interval, max(1, int((deadAfter+interval-1)/interval)-1))
+}
+
 // tcpState is what the kernel knows of a connection's other end.
 type tcpState struct {
 	established bool

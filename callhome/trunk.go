@@ -1,5 +1,7 @@
 package callhome
 
+import "callhome-gateway/internal/netconf"
+
 // Trunk is the control session of a link in the hands of one who carries
 // several managers over it. It has the link's life: there is nothing to close.
 type Trunk struct{ link *Link }
@@ -7,8 +9,36 @@ type Trunk struct{ link *Link }
 // Trunk hands the control session over. From then on handle is called with
 // every message that the device sends on it, in order and on one goroutine;
 // what it leaves of a Body is skipped. Replies to the gateway's own idle RPC
-// are not among them. Only the first call takes over; it panics on another.
-func (l *Link) Trunk(handle func(*Message)) *Trunk { panic("not written yet") }
+// are not among them. What the device sent before is lost: until then it was
+// asked for nothing, and subscribed to nothing. Only the first call takes
+// over; it panics on another.
+//
+// handle may block, for a manager that reads slowly, and the device then waits
+// with what it sends; the link's liveness does not depend on it. It must return
+// soon after Ending is closed.
+func (l *Link) Trunk(handle func(*Message)) *Trunk {
+	if !l.handler.CompareAndSwap(nil, &handle) {
+		panic("callhome: the control session of " + l.name + " was handed over already")
+	}
+	return &Trunk{l}
+}
+
+// dispatch passes on a message of the control session.
+func (l *Link) dispatch(m *Message) {
+	if m.Head.Kind == netconf.KindReply && m.Head.HasID && m.Head.ID == idleID {
+		l.idleAnswered()
+		return
+	}
+	handle := l.handler.Load()
+	if handle == nil {
+		return
+	}
+	l.handling.Store(true)
+	(*handle)(m)
+	// Nothing was read meanwhile, which is no silence of the device's.
+	l.call.touch()
+	l.handling.Store(false)
+}
 
 // Hello returns the device's hello.
 func (t *Trunk) Hello() *Hello { return t.link.Control().Hello() }

@@ -1,0 +1,262 @@
+package callhome
+
+import (
+	"crypto/x509"
+	"errors"
+	"strings"
+	"time"
+
+	"callhome-gateway/auth"
+)
+
+// identifyCertificate is identify for a device that calls over TLS. What was
+// revoked is rejected, whoever it is; that it is pinned or approved does not help.
+func (s *Server) identifyCertificate(b *binding, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
+	b, users, r := s.identifyKnown(b, p, sent)
+	for _, anchors := range s.anchorsOf(p) {
+		if err := anchors.Revoked(sent); err != nil {
+			return b, nil, b.faulty(err)
+		}
+	}
+	return b, users, r
+}
+
+// anchorsOf returns all anchors there are, those of a user that only the
+// user-select hook knows included.
+func (s *Server) anchorsOf(p *plan) []*auth.Anchors {
+	all := s.anchors
+	for _, user := range p.users {
+		if user.TLS.Anchors != nil {
+			all = append(all[:len(all):len(all)], user.TLS.Anchors)
+		}
+	}
+	return all
+}
+
+// identifyKnown goes through the ways in which a certificate may be known, the
+// surest first. Pins and approvals are of the certificate or its key, whatever
+// its dates and issuer are: devices with a clock of 1970 make their own.
+func (s *Server) identifyKnown(b *binding, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
+	if e := s.entryPinningOneOf(b.identity, auth.CertificateKeyIdentity(sent[0])); e != nil {
+		b.name, b.entry = e.Name, e
+		return b, s.usersOf(e, p), outOfPlace(e, p)
+	}
+	if device, ok := s.opts.Memory.Approved(b.identity); ok {
+		return s.identifyApproved(b, device, p)
+	}
+	if e := s.entryExpecting(p, sent[0]); e != nil {
+		return s.identifyExpected(b, e, p, sent)
+	}
+	if p.entry != nil {
+		b.name, b.entry = p.entry.Name, p.entry
+		if r := s.unexpected(b, p, sent); r != nil {
+			return b, nil, r
+		}
+	}
+	return s.identifyIssued(b, p, sent)
+}
+
+func (s *Server) entryPinningOneOf(ids ...auth.Identity) *Entry {
+	for _, id := range ids {
+		if e := s.byPin[pinKey(id)]; e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// entryExpecting returns the entry without pins that expects one of the
+// certificate's names: of several the one at the address, or else the first.
+func (s *Server) entryExpecting(p *plan, leaf *x509.Certificate) *Entry {
+	var first *Entry
+	for _, name := range auth.CertificateNames(leaf) {
+		e := s.byCertificateName[name]
+		switch {
+		case e == nil || len(e.Pins) > 0:
+		case e == p.entry:
+			return e
+		case first == nil:
+			first = e
+		}
+	}
+	return first
+}
+
+// identifyExpected handles a certificate that has a name which an entry
+// expects. One that nobody answers for is never listed as pending: it claims to
+// be a device that must have a better one.
+func (s *Server) identifyExpected(b *binding, e *Entry, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
+	b.name, b.entry = e.Name, e
+	users, err := vouching(s.usersOf(e, p), sent)
+	if err != nil {
+		return b, nil, b.faulty(err)
+	}
+	return b, users, outOfPlace(e, p)
+}
+
+// unexpected rejects a device that is known by its entry's address and some
+// other way, but does not show what it is known by.
+func (s *Server) unexpected(b *binding, p *plan, sent []*x509.Certificate) *rejection {
+	e := p.entry
+	if len(e.Pins) > 0 || len(e.CertificateNames) == 0 {
+		return s.changedKey(e, b.identity)
+	}
+	if _, err := vouching(s.usersOf(e, p), sent); err != nil {
+		return b.faulty(err)
+	}
+	return reject(RejectedWrongName, "%s shows a certificate for %s, but its session expects %s",
+		e.Name, namesOf(sent[0]), strings.Join(e.CertificateNames, ", "))
+}
+
+// identifyIssued handles a certificate that no entry expects. The CA of a
+// user entry may answer for all its devices, and their names.
+func (s *Server) identifyIssued(b *binding, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
+	users := s.usersOf(b.entry, p)
+	vouchers, err := vouching(naming(users), sent)
+	if err == nil {
+		return s.identifyNamed(b, vouchers, p, sent[0])
+	}
+	r := b.faulty(err)
+	if r.reason == RejectedExpired || r.reason == RejectedRevoked {
+		return b, nil, r
+	}
+	if s.opts.Trust == auth.TrustPinned {
+		if r := b.missing(users, sent); r != nil {
+			return b, nil, r
+		}
+	}
+	return s.identifyUnknown(b, p)
+}
+
+// missing says what a certificate lacks that would have to be pinned, or issued
+// under a CA and expected; nil where there is no CA.
+func (b *binding) missing(users []*auth.User, sent []*x509.Certificate) *rejection {
+	_, err := vouching(users, sent)
+	switch {
+	case err == nil:
+		return reject(RejectedWrongName, "the certificate %s is valid, but no session entry expects one of its names (%s), and trust is \"pinned\"", b.identity, namesOf(sent[0]))
+	case err == errNoAnchors:
+		return nil
+	}
+	return b.faulty(err)
+}
+
+// identifyNamed names a device by its certificate, which the users' CAs answer
+// for. The name may not be one that somebody else has.
+func (s *Server) identifyNamed(b *binding, vouchers []*auth.User, p *plan, leaf *x509.Certificate) (*binding, []*auth.User, *rejection) {
+	name, err := vouchers[0].TLS.DeviceName(leaf)
+	if err != nil {
+		return b, nil, reject(RejectedWrongName, "the certificate is valid, but names no device (user entry %s): %v", vouchers[0].Name, err)
+	}
+	own := p.entry != nil && p.entry.Name == name
+	b.name, b.entry = name, nil
+	if own {
+		b.entry = p.entry
+	}
+	if !own && s.byName[name] != nil {
+		return b, nil, reject(RejectedKeyChanged, "a certificate that session %s does not expect names its device so: give the session certificate_names, if it is the same device", name)
+	}
+	for _, device := range s.opts.Memory.Named(name) {
+		if device.Identity != b.identity {
+			return b, nil, reject(RejectedKeyChanged, "the certificate %s names the device %s, which is known by %s: if it is the same device, forget it", b.identity, name, device.Identity)
+		}
+	}
+	return b, vouchers, nil
+}
+
+// naming returns the users whose CA names devices.
+func naming(users []*auth.User) []*auth.User {
+	var some []*auth.User
+	for _, user := range users {
+		if user.TLS != nil && user.TLS.NameFrom != auth.NameFromNone {
+			some = append(some, user)
+		}
+	}
+	return some
+}
+
+var errNoAnchors = errors.New("the user entry has no CA to validate the certificate to")
+
+// vouching returns the users whose Anchors the certificates validate to, or
+// what is wrong with them: what their own CA says rather than another.
+func vouching(users []*auth.User, sent []*x509.Certificate) ([]*auth.User, error) {
+	var vouchers []*auth.User
+	wrong, now := error(errNoAnchors), time.Now()
+	for _, user := range users {
+		if user.TLS == nil || user.TLS.Anchors == nil {
+			continue
+		}
+		_, err := user.TLS.Anchors.Verify(sent, x509.ExtKeyUsageServerAuth, now)
+		switch {
+		case err == nil:
+			vouchers = append(vouchers, user)
+		case wrong == errNoAnchors || errors.Is(wrong, auth.ErrUnknownCA):
+			wrong = err
+		}
+	}
+	if len(vouchers) == 0 {
+		return nil, wrong
+	}
+	return vouchers, nil
+}
+
+// faults are the reasons for what can be wrong with a certificate.
+var faults = []struct {
+	err    error
+	reason Reason
+}{
+	{auth.ErrRevoked, RejectedRevoked},
+	{auth.ErrExpired, RejectedExpired},
+	{auth.ErrSelfSigned, RejectedSelfSigned},
+	{auth.ErrUnknownCA, RejectedWrongCA},
+}
+
+// faulty rejects the device for what is wrong with its certificate.
+func (b *binding) faulty(err error) *rejection {
+	reason, who := RejectedUntrusted, b.name
+	for _, fault := range faults {
+		if errors.Is(err, fault.err) {
+			reason = fault.reason
+			break
+		}
+	}
+	if who == "" {
+		who = "an unknown device"
+	}
+	return reject(reason, "%s shows the certificate %s: %v", who, b.identity, err)
+}
+
+// namesOf lists a few of the certificate's names.
+func namesOf(cert *x509.Certificate) string {
+	names := auth.CertificateNames(cert)
+	if len(names) == 0 {
+		return "no name at all"
+	}
+	return Quote(strings.Join(names, ", "))
+}
+
+// EndRevoked ends the links of devices whose certificate has been revoked since
+// they called, and returns how many. Call it when the revocation lists of any
+// Anchors were replaced. It does not wait for the links' end.
+func (s *Server) EndRevoked() int {
+	ended := 0
+	for _, link := range s.links.all() {
+		if err := s.revoked(link); err != nil {
+			link.end(err)
+			ended++
+		}
+	}
+	return ended
+}
+
+func (s *Server) revoked(l *Link) error {
+	if len(l.certificates) == 0 {
+		return nil
+	}
+	for _, anchors := range s.anchors {
+		if err := anchors.Revoked(l.certificates); err != nil {
+			return err
+		}
+	}
+	return nil
+}

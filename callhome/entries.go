@@ -1,0 +1,111 @@
+package callhome
+
+import (
+	"fmt"
+
+	"callhome-gateway/auth"
+)
+
+// addEntry checks a session entry and makes it known by what matches it.
+func (s *Server) addEntry(e *Entry) error {
+	switch {
+	case !auth.ValidName(e.Name):
+		return fmt.Errorf("callhome: %q is no valid name for a session entry", e.Name)
+	case s.byName[e.Name] != nil:
+		return fmt.Errorf("callhome: two session entries are named %s", e.Name)
+	case e.Transport != "" && e.Transport != SSH && e.Transport != TLS:
+		return fmt.Errorf("callhome: session entry %s: the transport is %q, neither %q nor %q", e.Name, e.Transport, SSH, TLS)
+	case !e.canMatch():
+		return fmt.Errorf("callhome: session entry %s has no address, pins or certificate names to match a device by", e.Name)
+	}
+	if err := s.addIdentities(e); err != nil {
+		return err
+	}
+	s.entries = append(s.entries, e)
+	s.byName[e.Name] = e
+	return nil
+}
+
+// addIdentities makes an entry known by its pins and certificate names, each
+// of which tells one device from all others.
+func (s *Server) addIdentities(e *Entry) error {
+	for _, pin := range e.Pins {
+		key := pinKey(pin)
+		if other := s.byPin[key]; other != nil {
+			return fmt.Errorf("callhome: session entries %s and %s pin the same %s", other.Name, e.Name, kindOf(pin))
+		}
+		s.byPin[key] = e
+	}
+	for _, name := range e.CertificateNames {
+		name = auth.NormalizeCertificateName(name)
+		if other := s.byCertificateName[name]; other != nil && other != e {
+			return fmt.Errorf("callhome: session entries %s and %s expect the same certificate name %s", other.Name, e.Name, name)
+		}
+		s.byCertificateName[name] = e
+	}
+	return nil
+}
+
+// canMatch reports whether there is a way to match a device, over the
+// transports that the entry allows.
+func (e *Entry) canMatch() bool {
+	if e.Address.IsValid() || len(e.CertificateNames) > 0 && e.takes(TLS) {
+		return true
+	}
+	for _, pin := range e.Pins {
+		if e.takes(pinTransport(pin)) {
+			return true
+		}
+	}
+	return false
+}
+
+// takes reports whether the entry is for calls over the transport.
+func (e *Entry) takes(t Transport) bool { return e.Transport == "" || e.Transport == t }
+
+// pinTransport is what a device proves the pin over.
+func pinTransport(pin auth.Identity) Transport {
+	if pin.Type == auth.TypeCertificate || pin.Type == auth.TypeCertificateKey {
+		return TLS
+	}
+	return SSH
+}
+
+// pinKey is what pins are looked up by: those of TLS are of a certificate or
+// of its key, those of SSH may be bare fingerprints.
+func pinKey(id auth.Identity) auth.Identity {
+	if pinTransport(id) == SSH {
+		id.Type = ""
+	}
+	return id
+}
+
+// kindOf puts the type of an identity into a word for people.
+func kindOf(id auth.Identity) string {
+	if id.Type == auth.TypeCertificate {
+		return "certificate"
+	}
+	return "key"
+}
+
+// anchors returns all that the options hold, each once.
+func (o Options) anchors() []*auth.Anchors {
+	var all []*auth.Anchors
+	seen := make(map[*auth.Anchors]bool)
+	add := func(u *auth.User) {
+		if u != nil && u.TLS != nil && u.TLS.Anchors != nil && !seen[u.TLS.Anchors] {
+			seen[u.TLS.Anchors] = true
+			all = append(all, u.TLS.Anchors)
+		}
+	}
+	for _, u := range o.Users {
+		add(u)
+	}
+	for _, u := range o.NamedUsers {
+		add(u)
+	}
+	for i := range o.Entries {
+		add(o.Entries[i].User)
+	}
+	return all
+}
