@@ -85,7 +85,7 @@ func TestAManagerBeyondTheDevicesSessionLimitIsToldSo(t *testing.T) {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
 			t.Parallel()
 			d := harness.NewNetconfd(t, harness.NetconfdOptions{MaxSessions: limit})
-			l := newLab(t, &d.Device, harness.Config{})
+			l := newLab(t, &d.Device, harness.Config{}, `sessions = "own"`)
 			client := harness.Dial(t, l.edge1())
 			var open []*harness.Subsystem
 			for range limit - 1 {

@@ -130,6 +130,27 @@ func (s *Session) Receive(within time.Duration) (string, error) {
 	}
 }
 
+// Discard reads the next message like Receive, keeps nothing of it, and returns
+// its length.
+func (s *Session) Discard(within time.Duration) (int64, error) {
+	late := time.AfterFunc(within, func() { s.rw.Close() })
+	defer late.Stop()
+	if !s.Chunked {
+		return 0, errors.New("only in chunked framing")
+	}
+	var total int64
+	for {
+		size, err := readChunkSize(s.in)
+		if err != nil || size == 0 {
+			return total, err
+		}
+		if _, err := io.CopyN(io.Discard, s.in, size); err != nil {
+			return total, err
+		}
+		total += size
+	}
+}
+
 // Heard reports whether the beginning of any message so far holds the text.
 func (s *Session) Heard(text string) bool {
 	return slices.ContainsFunc(s.heard, func(m string) bool { return strings.Contains(m, text) })
@@ -159,21 +180,30 @@ func readToDelimiter(r *bufio.Reader) (string, error) {
 func readChunks(r *bufio.Reader) (string, error) {
 	var b strings.Builder
 	for {
-		header, err := readChunkHeader(r)
+		size, err := readChunkSize(r)
 		if err != nil {
 			return b.String(), atBoundary(err, b.Len())
 		}
-		if header == "#" {
+		if size == 0 {
 			return b.String(), nil
-		}
-		size, err := strconv.ParseInt(header, 10, 64)
-		if err != nil {
-			return b.String(), fmt.Errorf("chunk header: %w", err)
 		}
 		if _, err := io.CopyN(&b, r, size); err != nil {
 			return b.String(), fmt.Errorf("chunk of %d bytes: %w", size, err)
 		}
 	}
+}
+
+// readChunkSize returns 0 at the end of the message.
+func readChunkSize(r *bufio.Reader) (int64, error) {
+	header, err := readChunkHeader(r)
+	if err != nil || header == "#" {
+		return 0, err
+	}
+	size, err := strconv.ParseInt(header, 10, 64)
+	if err != nil || size <= 0 {
+		return 0, fmt.Errorf("chunk header %q", header)
+	}
+	return size, nil
 }
 
 // readChunkHeader returns what stands between "\n#" and the next line end.

@@ -18,6 +18,7 @@ HELLO = """<hello xmlns="%s"><capabilities>\
 <capability>urn:ietf:params:netconf:base:1.0</capability>\
 </capabilities><session-id>%d</session-id></hello>"""
 REPLY = '<rpc-reply xmlns="%s" message-id="%s"><data>%s</data></rpc-reply>'
+MESSAGE_ID = re.compile(r"""<(?:\w+:)?rpc\b[^>]*?\smessage-id\s*=\s*["']([^"']*)""")
 
 
 def messages():
@@ -40,7 +41,7 @@ def send(text):
 def serve():
     send(HELLO % (BASE, os.getpid()))
     for message in messages():
-        message_id = re.search('message-id="([^"]*)"', message)
+        message_id = MESSAGE_ID.search(message)
         if not message_id:
             continue  # the hello
         size = re.search(r"<size>(\d+)</size>", message)
