@@ -94,29 +94,6 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
-func TestMaxSessions(t *testing.T) {
-	_, client, first := connect(t, func(o *Options) { o.MaxSessions = 2 })
-	second := open(t, client)
-	_, _, err := client.OpenChannel("session", nil)
-	var refused *ssh.OpenChannelError
-	if !errors.As(err, &refused) || refused.Reason != ssh.ConnectionFailed {
-		t.Fatalf("third channel: %v", err)
-	}
-	first.ok(`<close-session/>`)
-	first.gone()
-	_ = first.Close()
-	open(t, client).ok(`<close-session/>`) // a freed place is free at once
-	second.ok(`<close-session/>`)
-}
-
-func TestDropExcess(t *testing.T) {
-	_, client, _ := connect(t, func(o *Options) { o.MaxSessions, o.DropExcess = 1, true })
-	if _, _, err := client.OpenChannel("session", nil); err == nil {
-		t.Fatal("a second channel was opened")
-	}
-	_ = client.Wait()
-}
-
 func TestOtherRequestsAreRefused(t *testing.T) {
 	_, client, _ := connect(t, nil)
 	if ok, _, err := client.SendRequest("keepalive@openssh.com", true, nil); ok || err != nil {

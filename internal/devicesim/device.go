@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"callhome-gateway/internal/netconf"
+
 	"golang.org/x/crypto/ssh"
 )
 
@@ -221,6 +223,9 @@ func (o Options) withHooks() Options {
 	}
 	if o.OnMessage == nil {
 		o.OnMessage = func(uint32, []byte) {}
+	}
+	if o.Flaw == nil {
+		o.Flaw = func(uint32, netconf.Head) Flaw { return FlawNone }
 	}
 	if o.OnRevert == nil {
 		o.OnRevert = func() {}

@@ -17,6 +17,8 @@ type reply struct {
 	// both are nil.
 	content []byte
 	stream  io.Reader
+	// flaw is what is wrong with the reply, if the operation asked for that.
+	flaw Flaw
 	// then, if not nil, is called when the reply has been sent.
 	then func()
 }
@@ -56,6 +58,7 @@ var operations = map[xml.Name]operation{
 	simName("blob"):   {do: (*session).blob, params: []string{"size"}},
 	simName("sleep"):  {do: (*session).sleep, params: []string{"milliseconds"}},
 	simName("echo"):   {do: (*session).echo},
+	simName("flawed"): {do: (*session).flawed, params: []string{"flaw"}},
 	simName("notify"): {do: (*session).emit, params: []string{"stream", "event"}},
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"callhome-gateway/internal/netconf"
+
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/crypto/ssh"
 )
@@ -56,10 +58,14 @@ type Options struct {
 	// HelloSize pads the hello with capabilities to this many bytes.
 	HelloSize int
 	// MaxSessions bounds the channels of one connection; further ones are
-	// refused as OpenSSH's MaxSessions does (default 1024).
+	// refused as OpenSSH's MaxSessions does (default 1024; negative: there is
+	// none).
 	MaxSessions int
-	// DropExcess ends the connection instead of refusing the channel.
-	DropExcess bool
+	// Excess is what happens to further channels instead.
+	Excess Excess
+	// RefuseReason is the reason that refused channels are given (default
+	// ssh.ConnectionFailed).
+	RefuseReason ssh.RejectionReason
 	// MaxMessage bounds the messages that the device accepts, in bytes
 	// (default 64 MiB). A longer one ends its session.
 	MaxMessage int64
@@ -74,6 +80,11 @@ type Options struct {
 	BusyBlocksAll bool
 	// SilentHello accepts sessions but never sends a hello.
 	SilentHello bool
+	// ClosedHello accepts sessions and closes them before any hello.
+	ClosedHello bool
+	// Flaw, if not nil, is asked for the flaw of the reply to each sound rpc.
+	// The operation flawed asks for one, too.
+	Flaw func(session uint32, rpc netconf.Head) Flaw
 	// IgnoreGlobalRequests leaves SSH global requests without a reply.
 	IgnoreGlobalRequests bool
 
@@ -132,7 +143,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
 	}
-	if o.MaxSessions <= 0 {
+	if o.MaxSessions == 0 {
 		o.MaxSessions = defaultMaxSessions
 	}
 	return o, o.validate()

@@ -21,7 +21,7 @@ type session struct {
 	since  time.Time
 	stream io.ReadWriteCloser
 	conn   *netconf.Conn // on the stream
-	up     bool          // hellos are exchanged
+	up     atomic.Bool   // hellos are exchanged
 	// turn is held while a message is received and answered.
 	turn sync.Locker
 	// ctx ends with the session; finish ends it.
@@ -32,6 +32,8 @@ type session struct {
 
 	wg           sync.WaitGroup // for the subscription
 	subscription atomic.Pointer[subscription]
+
+	held *netconf.Message // a reply that the next one overtakes
 
 	writing sync.Mutex // one message at a time: replies and notifications
 }
@@ -48,13 +50,16 @@ func (d *Device) serveSession(ctx context.Context, stream io.ReadWriteCloser, us
 	d.remove(s)        // before the client can see that the session is over
 	_ = stream.Close() // before the wait: a heartbeat may be stuck in a write
 	s.wg.Wait()
-	if s.up {
+	if s.up.Load() {
 		d.o.OnSession(s.id, false)
 	}
 	return err
 }
 
 func (s *session) serve() error {
+	if s.device.o.ClosedHello {
+		return nil
+	}
 	if s.device.o.SilentHello {
 		_, err := io.Copy(io.Discard, s.stream)
 		return err
@@ -62,7 +67,7 @@ func (s *session) serve() error {
 	if err := s.exchangeHellos(); err != nil {
 		return err
 	}
-	s.up = true
+	s.up.Store(true)
 	s.device.o.OnSession(s.id, true)
 	for s.ctx.Err() == nil {
 		m, err := s.conn.Next()
@@ -96,7 +101,7 @@ func (s *session) handle(m *netconf.Message) error {
 		return nil // killed before the message came
 	}
 	r, fault := s.perform(head, rpc)
-	if err := s.answer(head, r, fault); err != nil {
+	if err := s.send(head, r, fault); err != nil {
 		return fmt.Errorf("write reply: %w", err)
 	}
 	if fault == nil && r.then != nil {
@@ -134,20 +139,19 @@ func parseRPC(doc []byte) (netconf.Head, *node, error) {
 	return head, rpc, err
 }
 
-// answer sends the rpc-reply.
-func (s *session) answer(head netconf.Head, r reply, fault *netconf.RPCError) error {
+// answer returns the rpc-reply.
+func answer(head netconf.Head, r reply, fault *netconf.RPCError) *netconf.Message {
 	switch {
 	case fault != nil:
-		return s.writeDocument(netconf.ErrorReply(head, *fault))
+		return document(netconf.ErrorReply(head, *fault))
 	case r.stream != nil:
 		open, end := envelope(head)
-		body := io.MultiReader(bytes.NewReader(open), r.stream, bytes.NewReader(end))
-		return s.write(&netconf.Message{Size: -1, Body: body})
+		return &netconf.Message{Size: -1, Body: io.MultiReader(bytes.NewReader(open), r.stream, bytes.NewReader(end))}
 	case r.content != nil:
 		open, end := envelope(head)
-		return s.writeDocument(bytes.Join([][]byte{open, r.content, end}, nil))
+		return document(bytes.Join([][]byte{open, r.content, end}, nil))
 	default:
-		return s.writeDocument(netconf.OKReply(head))
+		return document(netconf.OKReply(head))
 	}
 }
 
@@ -160,8 +164,8 @@ func envelope(head netconf.Head) (open, end []byte) {
 	return doc[:i], doc[j:]
 }
 
-func (s *session) writeDocument(doc []byte) error {
-	return s.write(&netconf.Message{Size: int64(len(doc)), Body: bytes.NewReader(doc)})
+func document(doc []byte) *netconf.Message {
+	return &netconf.Message{Size: int64(len(doc)), Body: bytes.NewReader(doc)}
 }
 
 func (s *session) write(m *netconf.Message) error {

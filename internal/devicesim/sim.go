@@ -12,7 +12,7 @@ import (
 )
 
 // NamespaceSim is the namespace of what only simulated devices have: their
-// configuration, and the operations blob, sleep, echo and notify.
+// configuration, and the operations blob, sleep, echo, notify and flawed.
 const NamespaceSim = "urn:callhome-gateway:sim"
 
 const maxSleep = time.Hour

@@ -105,6 +105,7 @@ type channel struct {
 	ssh.Channel
 	requests <-chan *ssh.Request
 	started  bool // a session runs on it
+	excess   bool // it is one too many
 }
 
 // Close ends the channel like a program that has exited. It sends no EOF
@@ -176,26 +177,17 @@ func (c *connection) open(n ssh.NewChannel) {
 		_ = n.Reject(ssh.UnknownChannelType, "only session channels")
 		return
 	}
-	if c.full() {
+	excess := c.full()
+	if excess && c.refuse(n) {
 		c.device.o.OnOpen(false)
-		c.refuse(n)
 		return
 	}
 	ch, requests, err := n.Accept()
 	if err != nil {
 		return
 	}
-	c.channels = append(c.channels, &channel{Channel: ch, requests: requests})
+	c.channels = append(c.channels, &channel{Channel: ch, requests: requests, excess: excess})
 	c.device.o.OnOpen(true)
-}
-
-func (c *connection) refuse(n ssh.NewChannel) {
-	if c.device.o.DropExcess {
-		_ = c.line.Close()
-		return
-	}
-	// The reason and the text that OpenSSH gives beyond its MaxSessions.
-	_ = n.Reject(ssh.ConnectionFailed, "open failed")
 }
 
 // full reports whether no further channel is allowed.
@@ -203,7 +195,13 @@ func (c *connection) full() bool {
 	if len(c.channels) >= c.device.o.MaxSessions {
 		c.channels = slices.DeleteFunc(c.channels, c.ended)
 	}
-	return len(c.channels) >= c.device.o.MaxSessions
+	sessions := 0
+	for _, ch := range c.channels {
+		if !ch.excess {
+			sessions++
+		}
+	}
+	return sessions >= c.device.o.MaxSessions
 }
 
 // ended reports whether a channel is closed. It does not wait.
@@ -229,6 +227,10 @@ func (c *connection) request(ch *channel, r *ssh.Request) {
 		return
 	}
 	ch.started = true
+	if ch.excess {
+		c.requestExcess(ch, r)
+		return
+	}
 	_ = r.Reply(true, nil)
 	c.wg.Go(func() {
 		if err := c.device.serveSession(c.ctx, ch, c.user, c.turn()); err != nil {

@@ -87,8 +87,8 @@ func handshake(t testing.TB, conn net.Conn, config *tls.Config) (*tls.Conn, erro
 	return c, c.HandshakeContext(ctx)
 }
 
-// connectTLS makes a TLS device and opens its session.
-func connectTLS(t testing.TB, change func(*Options)) (*Device, *client) {
+// tlsConnection makes a TLS device and the connection to it.
+func tlsConnection(t testing.TB, change func(*Options)) (*Device, *tls.Conn) {
 	t.Helper()
 	d := newTLSDevice(t, change)
 	own := newCertificate(t, "gateway", nil)
@@ -96,6 +96,13 @@ func connectTLS(t testing.TB, change func(*Options)) (*Device, *client) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d, conn
+}
+
+// connectTLS makes a TLS device and opens its session.
+func connectTLS(t testing.TB, change func(*Options)) (*Device, *client) {
+	t.Helper()
+	d, conn := tlsConnection(t, change)
 	return d, hello(t, &client{Conn: netconf.NewConn(conn), t: t})
 }
 
@@ -244,12 +251,7 @@ func TestImpostor(t *testing.T) {
 }
 
 func TestSilentTLS(t *testing.T) {
-	d := newTLSDevice(t, func(o *Options) { o.SilentHello = true })
-	own := newCertificate(t, "gateway", nil)
-	conn, err := handshake(t, serve(t, d), tlsClient(&own))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, conn := tlsConnection(t, func(o *Options) { o.SilentHello = true })
 	_, _ = io.WriteString(conn, "anything")
 	_ = conn.CloseWrite() // the device reads on, and sees the end
 	if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
