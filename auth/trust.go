@@ -40,7 +40,10 @@ type Pending struct {
 	Address netip.Addr
 	// Name is the session entry's name where the address tells which entry it
 	// wants to be; otherwise empty.
-	Name        string
+	Name string
+	// Description is what the certificate of a device that called over TLS says
+	// of itself, quoted and bounded; empty for others.
+	Description string
 	First, Last time.Time
 	Calls       int
 }

@@ -158,7 +158,7 @@ func (c *call) saw(now time.Time) {
 
 func (c *call) notePending(b *binding, now time.Time) {
 	c.server.opts.Memory.NotePending(auth.Pending{
-		Identity: b.identity, Address: c.info.Remote.Addr(), Name: b.name, First: now, Last: now, Calls: 1,
+		Identity: b.identity, Address: c.info.Remote.Addr(), Name: b.name, Description: describe(c.proof.certificates), First: now, Last: now, Calls: 1,
 	})
 }
 

@@ -41,13 +41,12 @@ type tlsLogin struct {
 func (c *call) loginTLS(ctx context.Context, leave func()) (*Link, *rejection) {
 	l := &tlsLogin{server: c.server, call: c.conn, plan: c.plan, leave: leave}
 	conn, err := l.run(ctx)
-	c.binding = l.binding
+	c.binding, c.proof = l.binding, l.claim
 	if err != nil {
 		r, refused := l.outcome(err)
 		return nil, c.failed(r, refused)
 	}
 	link, over := c.newLink(), l.over
-	c.proof = l.claim
 	link.certificates = l.claim.certificates
 	*l = tlsLogin{} // crypto/tls holds on to it for as long as the connection lives
 	link.bearer = newTLSBearer(link, conn)
