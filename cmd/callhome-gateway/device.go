@@ -18,7 +18,9 @@ func newDevice() *cobra.Command {
 		Short:   "List, approve, forget and disconnect devices",
 		Long: `Shows the devices of the running gateway, and lets those in that wait for
 approval. DEVICE is a name; for a pending device it is its fingerprint, or at
-least the first 8 characters of that.`,
+least the first 8 characters of that. The fingerprint of a device that calls over
+TLS is that of its certificate, in hex digits: at least 12 of them are needed, and
+colons and upper case do not matter.`,
 		Example: `  callhome-gateway device list
   callhome-gateway device approve SHA256:nThbg6kX --name edge-1
   callhome-gateway device show edge-1`,
@@ -98,11 +100,12 @@ and managers reach it under its name. A device that matches a session entry by
 its address takes that entry's name; for others, give one with --name.
 
 A name that belongs to another identity stays with it, unless --replace is given:
-use that when a device has got a new host key, or was exchanged. An approved
+use that when a device has got a new host key or certificate, or was exchanged. An approved
 device, or one that was trusted on first use, gets another name or user when it
 is approved again.`,
 		Example: `  callhome-gateway device approve SHA256:nThbg6kX --name edge-1
-  callhome-gateway device approve SHA256:nThbg6kX --name edge-1 --user fleet --replace`,
+  callhome-gateway device approve SHA256:nThbg6kX --name edge-1 --user fleet --replace
+  callhome-gateway device approve 9F:86:D0:81:88:4C --name edge-2`,
 		Args:              arguments(1, 1, "DEVICE"),
 		ValidArgsFunction: completePending(gateway),
 		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"callhome-gateway/internal/control"
@@ -29,9 +30,9 @@ func printKnown(w io.Writer, devices []control.Device, now time.Time) error {
 		return err
 	}
 	t := newTable(w)
-	row(t, "NAME", "STATE", "TRANSPORT", "ADDRESS", "PORT", "MANAGERS", "SEEN", "LAST CALL")
+	row(t, "NAME", "STATE", "TRANSPORT", "ADDRESS", "PORT", "TLS PORT", "MANAGERS", "SEEN", "LAST CALL")
 	for _, d := range devices {
-		row(t, clean(d.Name), stateText(d), clean(d.Transport), clean(d.Address), number(d.Port),
+		row(t, clean(d.Name), stateText(d), clean(d.Transport), clean(d.Address), number(d.Port), number(d.TLSPort),
 			fmt.Sprint(d.Managers), seenText(d, now), outcomeText(d.LastOutcome, now))
 	}
 	return t.Flush()
@@ -71,10 +72,21 @@ func printPending(w io.Writer, devices []control.Device, now time.Time) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	printCertificates(w, devices)
 	_, err := fmt.Fprintln(w, `
 Compare the fingerprint with the one that the device itself shows, then let it in:
   callhome-gateway device approve FINGERPRINT --name NAME`)
 	return err
+}
+
+// printCertificates tells what pending devices say of themselves: nobody has
+// vouched for it.
+func printCertificates(w io.Writer, devices []control.Device) {
+	for _, d := range devices {
+		if d.Certificate != "" {
+			fmt.Fprintf(w, "\n%s\n  shows a certificate of %s\n", clean(d.Identity), clean(d.Certificate))
+		}
+	}
 }
 
 func printEach(w io.Writer, devices []control.Device, now time.Time) error {
@@ -97,9 +109,16 @@ func printDevice(w io.Writer, d control.Device, now time.Time) error {
 	row(t, "transport", clean(d.Transport))
 	row(t, "identity", clean(d.Identity))
 	row(t, "key type", clean(d.KeyType))
+	if d.Certificate != "" {
+		row(t, "certificate", clean(d.Certificate))
+	}
+	if len(d.CertificateNames) > 0 {
+		row(t, "expected names", clean(strings.Join(d.CertificateNames, ", ")))
+	}
 	row(t, "user entry", clean(d.User))
 	row(t, "port", number(d.Port))
 	row(t, "tls port", number(d.TLSPort))
+	row(t, "sessions", clean(d.Sessions))
 	row(t, "managers", fmt.Sprint(d.Managers))
 	row(t, sinceLabel(d), timeText(d.Since, now))
 	row(t, "last seen", timeText(d.LastSeen, now))

@@ -16,6 +16,7 @@ type serveFlags struct {
 	enabled bool
 	address string
 	port    int
+	tlsPort int
 	users   []string
 }
 
@@ -51,6 +52,7 @@ the log block says how much of it, and whether as text or JSON.`,
 	flags.BoolVar(&f.enabled, "callhome-enabled", false, "accept calls; =false to accept none")
 	flags.StringVar(&f.address, "callhome-address", "", "accept calls on this `IP` address (\"::\" for all, of IPv4 too)")
 	flags.IntVar(&f.port, "callhome-port", 0, "accept calls over SSH on this `PORT`; 0 for none")
+	flags.IntVar(&f.tlsPort, "callhome-tls-port", 0, "accept calls over TLS on this `PORT`; 0 for none")
 	flags.StringArrayVar(&f.users, "callhome-user", nil, "log in with this user `ENTRY` of the file; repeat it for several, in order")
 	return cmd
 }
@@ -63,6 +65,9 @@ func (f serveFlags) overrides(cmd *cobra.Command) (config.Overrides, error) {
 	}
 	if cmd.Flags().Changed("callhome-port") {
 		o.Port = &f.port
+	}
+	if cmd.Flags().Changed("callhome-tls-port") {
+		o.TLSPort = &f.tlsPort
 	}
 	// An empty variable in a script must not open the listener to everybody.
 	if cmd.Flags().Changed("callhome-address") && f.address == "" {

@@ -41,8 +41,11 @@ type Status struct {
 	Started  time.Time `json:"started"`
 	StateDir string    `json:"state_dir"`
 	Callhome Listener  `json:"callhome"`
-	Gateway  Listener  `json:"gateway"`
-	Devices  Counts    `json:"devices"`
+	// CallhomeTLS and GatewayTLS are as Callhome and Gateway, over TLS.
+	CallhomeTLS Listener `json:"callhome_tls"`
+	Gateway     Listener `json:"gateway"`
+	GatewayTLS  Listener `json:"gateway_tls"`
+	Devices     Counts   `json:"devices"`
 	// Calls is the number of calls in progress: neither connected nor rejected.
 	Calls int `json:"calls"`
 	// Managers is the number of manager sessions.
@@ -103,19 +106,30 @@ type Device struct {
 	// Name is empty for a pending device that matches no session entry.
 	Name string `json:"name"`
 	// State is one of StateConnected, StateAway and StatePending.
-	State     string `json:"state"`
+	State string `json:"state"`
+	// Transport is "ssh" or "tls": what it called over, or would.
 	Transport string `json:"transport"`
 	// Address is where it is connected from, or called from last.
 	Address string `json:"address"`
 	// Identity is the fingerprint that it has proved; of a device that is away
 	// and was not let in at its last call, the first that it may prove.
 	Identity string `json:"identity"`
-	KeyType  string `json:"key_type"`
+	// KeyType is that of SSH, or "x509" where Identity is that of a certificate,
+	// or "x509-key" where only that of its key is known.
+	KeyType string `json:"key_type"`
+	// Certificate describes the certificate that a pending device has shown.
+	Certificate string `json:"certificate,omitempty"`
+	// CertificateNames are the names of which its certificate must have one.
+	CertificateNames []string `json:"certificate_names,omitempty"`
 	// User is the user entry that it is logged in with, or would be.
 	User string `json:"user"`
 	// Port and TLSPort are its own endpoints; 0 means none.
 	Port    uint16 `json:"port"`
 	TLSPort uint16 `json:"tls_port"`
+	// Sessions is how managers share its connection: "own", "shared" or
+	// "exclusive"; "auto" where that shows when it is connected. Empty for a
+	// pending device.
+	Sessions string `json:"sessions,omitempty"`
 	// Managers is the number of manager sessions with it.
 	Managers int `json:"managers"`
 	// Busy says that it acknowledges what it is sent, but does not answer.
@@ -142,8 +156,9 @@ type Outcome struct {
 
 // ApproveRequest makes a pending device a known one.
 type ApproveRequest struct {
-	// Device is a fingerprint, the beginning of one (8 characters at least), or
-	// the name of a known device. A pending one is called by its fingerprint.
+	// Device is a fingerprint, the beginning of one (8 characters at least, 12 of
+	// a certificate's), or the name of a known device. A pending one is called by
+	// its fingerprint.
 	Device string `json:"device"`
 	// Name is what it shall be called; empty keeps the name that it has.
 	Name string `json:"name,omitempty"`

@@ -25,17 +25,19 @@ type backend struct{ *daemon }
 // Status implements control.Backend.
 func (b backend) Status(context.Context) (control.Status, error) {
 	s := control.Status{
-		Version:    b.version,
-		PID:        os.Getpid(),
-		Started:    b.started,
-		StateDir:   b.config.StateDir,
-		Callhome:   control.Listener{Enabled: b.config.Enabled, Address: b.callsAddress(), Listening: b.calls != nil},
-		Gateway:    b.sharedEndpoint(),
-		Calls:      b.callhome.Calls(),
-		Goroutines: runtime.NumGoroutine(),
-		OpenFiles:  openFiles(),
-		Failures:   []control.Failure{},
-		Awaited:    []control.Awaited{},
+		Version:     b.version,
+		PID:         os.Getpid(),
+		Started:     b.started,
+		StateDir:    b.config.StateDir,
+		Callhome:    b.callListener(b.calls, b.config.Callhome.Port),
+		CallhomeTLS: b.callListener(b.tlsCalls, b.config.Callhome.TLSPort),
+		Gateway:     b.sharedEndpoint(b.config.Gateway.Port),
+		GatewayTLS:  b.sharedEndpoint(b.config.Gateway.TLSPort),
+		Calls:       b.callhome.Calls(),
+		Goroutines:  runtime.NumGoroutine(),
+		OpenFiles:   openFiles(),
+		Failures:    []control.Failure{},
+		Awaited:     []control.Awaited{},
 	}
 	for _, d := range b.devices() {
 		switch d.State {
@@ -64,12 +66,15 @@ func (b backend) Status(context.Context) (control.Status, error) {
 	return s, nil
 }
 
-func (b backend) sharedEndpoint() control.Listener {
-	g := b.config.Gateway
-	if g.Port == 0 {
+func (b backend) callListener(ln net.Listener, port uint16) control.Listener {
+	return control.Listener{Enabled: b.config.Enabled && port != 0, Address: address(ln), Listening: ln != nil}
+}
+
+func (b backend) sharedEndpoint(port uint16) control.Listener {
+	if port == 0 {
 		return control.Listener{}
 	}
-	return control.Listener{Enabled: true, Listening: true, Address: net.JoinHostPort(g.Address.String(), strconv.Itoa(int(g.Port)))}
+	return control.Listener{Enabled: true, Listening: true, Address: net.JoinHostPort(b.config.Gateway.Address.String(), strconv.Itoa(int(port)))}
 }
 
 // openFiles counts the file descriptors of the process, where /proc tells.
@@ -86,7 +91,23 @@ func (b backend) nameOf(id auth.Identity) string {
 	if device, ok := b.store.Approved(id); ok {
 		return device.Name
 	}
-	return b.pinned[id.Fingerprint]
+	if name := b.pinned[id.Fingerprint]; name != "" {
+		return name
+	}
+	return b.nameOfCertificate(id)
+}
+
+// nameOfCertificate finds a device that is known by the key of its certificate,
+// or by a name in it, by what it has shown when it last called.
+func (b backend) nameOfCertificate(id auth.Identity) string {
+	for name := range b.entries {
+		seen, _ := b.store.Seen(name)
+		o := seen.Outcome
+		if trusted := o.Reason == callhome.Accepted || o.Reason == callhome.FailedLogin; trusted && o.Identity == id {
+			return name
+		}
+	}
+	return ""
 }
 
 // Devices implements control.Backend.
@@ -105,7 +126,10 @@ func (b backend) devices() []control.Device {
 }
 
 func (b backend) device(status gateway.DeviceStatus) control.Device {
-	d := control.Device{Name: status.Name, State: control.StateAway, Transport: "ssh", Port: status.Port, Managers: len(status.Sessions)}
+	d := control.Device{
+		Name: status.Name, State: control.StateAway, Port: status.Port, TLSPort: status.TLSPort,
+		Sessions: status.Mode.String(), Managers: len(status.Sessions),
+	}
 	seen, _ := b.store.Seen(status.Name)
 	d.LastSeen, d.LastOutcome = seen.Last, outcome(seen)
 	if o := seen.Outcome; o.Reason != "" {
@@ -113,6 +137,13 @@ func (b backend) device(status gateway.DeviceStatus) control.Device {
 	}
 	id := b.identity(status.Name, seen.Outcome)
 	d.Identity, d.KeyType = id.Fingerprint, id.Type
+	d.Transport = string(transportOf(id))
+	if e := b.entries[status.Name]; e != nil {
+		d.CertificateNames = e.CertificateNames
+		if e.Transport != "" {
+			d.Transport = string(e.Transport)
+		}
+	}
 	if approved, ok := b.store.Approved(id); ok && approved.User != "" {
 		d.User = approved.User
 	}
@@ -126,8 +157,12 @@ func (b backend) device(status gateway.DeviceStatus) control.Device {
 // let in and still would be; otherwise the first that it would be let in with.
 func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
 	var known []auth.Identity
-	if e := b.entries[name]; e != nil {
+	e := b.entries[name]
+	if e != nil {
 		known = e.Pins
+	}
+	if last.Reason == callhome.Accepted && (e == nil || namesCertificates(e)) && last.Identity.Type == auth.TypeCertificate && len(b.store.Named(name)) == 0 {
+		return last.Identity
 	}
 	if len(known) == 0 {
 		for _, device := range b.store.Named(name) {
@@ -143,6 +178,21 @@ func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
 		return auth.Identity{}
 	}
 	return known[0]
+}
+
+// namesCertificates reports whether the entry knows its device by more than
+// whole certificates: any may be the one that it shows.
+func namesCertificates(e *callhome.Entry) bool {
+	return len(e.CertificateNames) > 0 || slices.ContainsFunc(e.Pins, func(pin auth.Identity) bool { return pin.Type == auth.TypeCertificateKey })
+}
+
+// transportOf returns what a device with the identity calls over. A bare
+// fingerprint of a host key has no type.
+func transportOf(id auth.Identity) callhome.Transport {
+	if id.Type == auth.TypeCertificate || id.Type == auth.TypeCertificateKey {
+		return callhome.TLS
+	}
+	return callhome.SSH
 }
 
 func connected(d *control.Device, link *callhome.Link) {
@@ -164,8 +214,8 @@ func outcome(seen store.Seen) *control.Outcome {
 
 func pendingDevice(p auth.Pending) control.Device {
 	return control.Device{
-		Name: p.Name, State: control.StatePending, Transport: "ssh", Address: p.Address.String(),
-		Identity: p.Identity.Fingerprint, KeyType: p.Identity.Type,
+		Name: p.Name, State: control.StatePending, Transport: string(transportOf(p.Identity)), Address: p.Address.String(),
+		Identity: p.Identity.Fingerprint, KeyType: p.Identity.Type, Certificate: p.Description,
 		Since: p.First, LastSeen: p.Last, Calls: p.Calls,
 		LastOutcome: &control.Outcome{Time: p.Last, Reason: string(callhome.RejectedPending), Detail: "waits for approval"},
 	}

@@ -34,9 +34,9 @@ type Options struct {
 // Addresses are what a running gateway listens on. A port that was 0 in the
 // configuration, to have the system choose, is filled in.
 type Addresses struct {
-	// Callhome is empty when calls are not accepted.
-	Callhome string
-	Control  string
+	// Callhome and CallhomeTLS are empty when such calls are not accepted.
+	Callhome, CallhomeTLS string
+	Control               string
 	// HostKeys are the gateway's own host keys.
 	HostKeys []ssh.PublicKey
 }
@@ -52,13 +52,14 @@ type daemon struct {
 	entries  map[string]*callhome.Entry // by name
 	pinned   map[string]string          // the name of the entry, by fingerprint
 
-	store    *store.Store
-	callhome *callhome.Server
-	gateway  *gateway.Gateway
+	store        *store.Store
+	callhome     *callhome.Server
+	gateway      *gateway.Gateway
+	certificates *serverCertificates // nil without TLS endpoints
 
-	// calls is nil when calls are not accepted.
-	calls   net.Listener
-	control net.Listener
+	// calls and tlsCalls are nil when such calls are not accepted.
+	calls, tlsCalls net.Listener
+	control         net.Listener
 }
 
 // Run runs a gateway until ctx ends or something that it cannot do without
@@ -87,8 +88,8 @@ func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
 		return err
 	}
 	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", d.config.StateDir,
-		"calls", d.callsAddress(), "devices", len(d.gateway.Devices()), "configured_managers", len(d.config.Gateway.Managers))
-	if d.calls == nil {
+		"calls", address(d.calls), "tls_calls", address(d.tlsCalls), "devices", len(d.gateway.Devices()), "configured_managers", len(d.config.Gateway.Managers))
+	if d.calls == nil && d.tlsCalls == nil {
 		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true } or use --callhome-enabled")
 	}
 	if ready != nil {
@@ -110,6 +111,14 @@ func (d *daemon) build() error {
 		}
 	}
 	options.HostKeys, options.PortStore, options.Log = d.hostKeys, d.store, d.log
+	if err = d.certify(); err != nil {
+		return err
+	}
+	if d.certificates != nil {
+		o := *options.TLS
+		o.Certificate = d.certificates.get
+		options.TLS = &o
+	}
 	// Requests that wait on disk may hold secrets; nobody else can look in here.
 	options.TempDir = d.config.StateDir
 	if d.gateway, err = gateway.New(options); err != nil {
@@ -169,14 +178,17 @@ func (d *daemon) listen() (err error) {
 			_ = d.control.Close()
 		}
 	}()
+	defer func() {
+		if err != nil {
+			d.closeListeners()
+		}
+	}()
 	if err := d.listenForCalls(); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil && d.calls != nil {
-			_ = d.calls.Close()
-		}
-	}()
+	if err := d.listenForChallenges(); err != nil {
+		return err
+	}
 	if err := d.gateway.Listen(); err != nil {
 		return err
 	}
@@ -190,15 +202,49 @@ func (d *daemon) listen() (err error) {
 
 func (d *daemon) listenForCalls() error {
 	c := d.config.Callhome
-	if !d.config.Enabled || c.Port == 0 {
+	for _, l := range []struct {
+		name string
+		port uint16
+		to   *net.Listener
+	}{{"port", c.Port, &d.calls}, {"tls_port", c.TLSPort, &d.tlsCalls}} {
+		if !d.config.Enabled || l.port == 0 {
+			continue
+		}
+		ln, err := callhome.Listen(c.Address, l.port)
+		if err != nil {
+			return fmt.Errorf("cannot listen for calls (callhome address and %s): %w", l.name, err)
+		}
+		*l.to = ln
+	}
+	return nil
+}
+
+func (d *daemon) listenForChallenges() error {
+	if a := d.acme(); a != nil {
+		return a.listen(d.config.Gateway.Address)
+	}
+	return nil
+}
+
+// acme is nil where certificates come from elsewhere.
+func (d *daemon) acme() *acmeClient {
+	if d.certificates == nil {
 		return nil
 	}
-	ln, err := callhome.Listen(c.Address, c.Port)
-	if err != nil {
-		return fmt.Errorf("cannot listen for calls (callhome address and port): %w", err)
+	return d.certificates.acme
+}
+
+// closeListeners closes what listen had opened when it failed.
+func (d *daemon) closeListeners() {
+	listeners := []net.Listener{d.calls, d.tlsCalls}
+	if a := d.acme(); a != nil {
+		listeners = append(listeners, a.challenges)
 	}
-	d.calls = ln
-	return nil
+	for _, ln := range listeners {
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
 }
 
 // serve runs the parts until ctx ends or one of them fails, which ends all.
@@ -216,8 +262,15 @@ func (d *daemon) serve(ctx context.Context) error {
 	start(tuneMemory)
 	start(d.gateway.Serve)
 	start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
+	start(d.watch)
+	if a := d.acme(); a != nil {
+		start(a.run)
+	}
 	if d.calls != nil {
 		start(func(ctx context.Context) error { return d.callhome.Serve(ctx, d.calls) })
+	}
+	if d.tlsCalls != nil {
+		start(func(ctx context.Context) error { return d.callhome.ServeTLS(ctx, d.tlsCalls) })
 	}
 	<-ctx.Done()
 	d.log.Info("stopping")
@@ -228,15 +281,16 @@ func (d *daemon) serve(ctx context.Context) error {
 	return nil
 }
 
-func (d *daemon) callsAddress() string {
-	if d.calls == nil {
+// address is empty without a listener.
+func address(ln net.Listener) string {
+	if ln == nil {
 		return ""
 	}
-	return d.calls.Addr().String()
+	return ln.Addr().String()
 }
 
 func (d *daemon) addresses() Addresses {
-	a := Addresses{Callhome: d.callsAddress(), Control: d.control.Addr().String()}
+	a := Addresses{Callhome: address(d.calls), CallhomeTLS: address(d.tlsCalls), Control: address(d.control)}
 	for _, key := range d.hostKeys {
 		a.HostKeys = append(a.HostKeys, key.PublicKey())
 	}

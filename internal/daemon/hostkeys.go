@@ -62,8 +62,6 @@ func readHostKey(path string) (ssh.Signer, error) {
 	return signer, nil
 }
 
-// makeHostKey writes the key under another name first: a crash leaves a whole
-// key or none.
 func makeHostKey(path string, generate func() (crypto.PrivateKey, error)) (ssh.Signer, error) {
 	key, err := generate()
 	if err != nil {
@@ -73,20 +71,22 @@ func makeHostKey(path string, generate func() (crypto.PrivateKey, error)) (ssh.S
 	if err != nil {
 		return nil, err
 	}
-	if err := writeSynced(path+".new", pem.EncodeToMemory(block)); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := writeWhole(path, pem.EncodeToMemory(block)); err != nil {
 		return nil, err
 	}
 	return ssh.NewSignerFromKey(key)
 }
 
-func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// writeWhole writes a secret under another name first: a crash leaves the whole
+// file or none.
+func writeWhole(path string, data []byte) error {
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

@@ -32,6 +32,7 @@ type pendingRecord struct {
 	Fingerprint string     `json:"fingerprint"`
 	Address     netip.Addr `json:"address"`
 	Name        string     `json:"name,omitempty"`
+	Description string     `json:"description,omitempty"`
 	First       time.Time  `json:"first"`
 	Last        time.Time  `json:"last"`
 	Calls       int        `json:"calls"`
@@ -44,7 +45,7 @@ func (s *Store) loadPending(value []byte) error {
 	}
 	s.putPendingLocked(&pendingEntry{Pending: auth.Pending{
 		Identity: auth.Identity{Type: r.Type, Fingerprint: r.Fingerprint},
-		Address:  r.Address, Name: r.Name, First: r.First, Last: r.Last, Calls: r.Calls,
+		Address:  r.Address, Name: r.Name, Description: r.Description, First: r.First, Last: r.Last, Calls: r.Calls,
 	}})
 	s.pendingOnDisk[r.Fingerprint] = true
 	return nil
@@ -53,7 +54,7 @@ func (s *Store) loadPending(value []byte) error {
 func (e *pendingEntry) record() pendingRecord {
 	return pendingRecord{
 		V: version, Type: e.Identity.Type, Fingerprint: e.Identity.Fingerprint, Address: e.Address,
-		Name: e.Name, First: e.First, Last: e.Last, Calls: e.Calls,
+		Name: e.Name, Description: e.Description, First: e.First, Last: e.Last, Calls: e.Calls,
 	}
 }
 

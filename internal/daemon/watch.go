@@ -1,0 +1,154 @@
+package daemon
+
+import (
+	"context"
+	"crypto/x509"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"callhome-gateway/internal/config"
+)
+
+const (
+	watchTick = 5 * time.Second
+	// staleAgain is how long a list may be overdue before it is told again.
+	staleAgain = 24 * time.Hour
+)
+
+// watched are files that belong together and are read again when one of them
+// changes.
+type watched struct {
+	// what they are, and old what stays in force when they cannot be read.
+	what, old string
+	files     []string
+	load      func() error
+
+	seen []stamp
+	// failed says that they could not be read the last time. One failure is not
+	// told: somebody may be about to write the second of two files.
+	failed bool
+}
+
+// stamp tells whether a file is still the same.
+type stamp struct {
+	size int64
+	time time.Time
+}
+
+func stamps(files []string) []stamp {
+	list := make([]stamp, len(files))
+	for i, file := range files {
+		if info, err := os.Stat(file); err == nil && info.Mode()&fs.ModeType == 0 {
+			list[i] = stamp{info.Size(), info.ModTime()}
+		}
+	}
+	return list
+}
+
+// watchList returns what is to be watched, as it is now.
+func (d *daemon) watchList() []*watched {
+	var list []*watched
+	if c := d.config.TLS; c.Certificate != "" && d.certificates != nil {
+		list = append(list, &watched{
+			what: "the certificate of the TLS endpoints", old: "the old one is still shown",
+			files: []string{c.Certificate, c.Key}, load: d.loadCertificate,
+		})
+	}
+	for _, l := range d.config.Lists {
+		list = append(list, &watched{
+			what: "the revocation lists of " + l.Of, old: "the old ones are still in force",
+			files: l.Files, load: func() error { return d.loadLists(l) },
+		})
+	}
+	for _, w := range list {
+		w.seen = stamps(w.files)
+	}
+	return list
+}
+
+// watch reads files again that change, until ctx ends. A daemon whose files
+// nobody watches would need a restart, which ends all sessions.
+func (d *daemon) watch(ctx context.Context) error {
+	list := d.watchList()
+	if len(list) == 0 {
+		return nil
+	}
+	ticker := time.NewTicker(watchTick)
+	defer ticker.Stop()
+	told := make(map[string]time.Time)
+	for {
+		d.tellStale(told, time.Now())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, w := range list {
+			d.look(w)
+		}
+	}
+}
+
+// look reads the files again if they have changed.
+func (d *daemon) look(w *watched) {
+	now := stamps(w.files)
+	if slices.Equal(now, w.seen) && !w.failed {
+		return
+	}
+	err := w.load()
+	switch {
+	case err == nil:
+		d.log.Info(w.what+" changed and was read again", "files", w.files)
+	case !w.failed:
+		w.failed = true // it is tried once more
+		return
+	default:
+		d.log.Error(w.what+" cannot be read again: "+w.old+"; put it right, it is read when it changes", "error", err)
+	}
+	w.failed, w.seen = false, now
+}
+
+func (d *daemon) loadCertificate() error {
+	pair, err := config.LoadPair(d.config.TLS.Certificate, d.config.TLS.Key)
+	if err != nil {
+		return err
+	}
+	d.certificates.own.Store(pair)
+	return nil
+}
+
+// loadLists also ends the links of devices that are revoked now.
+func (d *daemon) loadLists(l config.Lists) error {
+	var all []*x509.RevocationList
+	for _, file := range l.Files {
+		lists, err := config.LoadLists(file)
+		if err != nil {
+			return err
+		}
+		all = append(all, lists...)
+	}
+	if err := l.Anchors.SetLists(all); err != nil {
+		return err
+	}
+	if ended := d.callhome.EndRevoked(); ended > 0 {
+		d.log.Warn("links of revoked devices were ended", "links", ended)
+	}
+	return nil
+}
+
+// tellStale warns, once a day, of lists whose successors are overdue.
+func (d *daemon) tellStale(told map[string]time.Time, now time.Time) {
+	for _, l := range d.config.Lists {
+		for _, stale := range l.Anchors.StaleLists(now) {
+			key := l.Of + "\x00" + stale.Issuer
+			if last, ok := told[key]; ok && now.Sub(last) < staleAgain {
+				continue
+			}
+			told[key] = now
+			d.log.Warn("a revocation list is out of date: fetch it from the CA, what was revoked since is not known",
+				"of", l.Of, "issuer", stale.Issuer, "due", stale.NextUpdate, "files", l.Files)
+		}
+	}
+}
