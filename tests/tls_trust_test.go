@@ -51,7 +51,11 @@ type badCertificate struct {
 }
 
 var badCertificates = []badCertificate{
-	{name: "untrusted", unknown: true, reason: callhome.RejectedUntrusted,
+	{name: "unexpected", unknown: true, reason: callhome.RejectedWrongName,
+		make: func(t *testing.T, ca *deviceCA, name string) harness.Certificate {
+			return ca.Issue(t, harness.Subject{CommonName: name}) // a name that nobody expects
+		}},
+	{name: "unknown", unknown: true, reason: callhome.RejectedSelfSigned,
 		make: func(t *testing.T, _ *deviceCA, name string) harness.Certificate {
 			return harness.SelfSigned(t, harness.Subject{CommonName: name})
 		}},
@@ -403,6 +407,22 @@ func TestATLSDeviceThatRefusesOurCertificateIsAFailureOfTheUser(t *testing.T) {
 				t.Errorf("the failures are %v", failures)
 			}
 		})
+	}
+}
+
+func TestAnUnknownTLSDeviceIsUntrustedWherePinsAloneCount(t *testing.T) {
+	t.Parallel()
+	login := harness.NewDeviceTLS(t, "netconf")
+	g := harness.StartGateway(t, harness.Config{
+		Callhome: []string{`trust = "pinned"`, `users = ["fleet"]`, `reject_delay = "0s"`},
+		Blocks:   []string{harness.TLSUserEntry("fleet", login.Login)},
+	})
+	for _, version := range tlsVersions {
+		c := certificateCase{
+			badCertificate: badCertificate{reason: callhome.RejectedUntrusted},
+			source:         harness.Address(t), version: version, certificate: login.Certificate,
+		}
+		c.run(t, g)
 	}
 }
 

@@ -39,7 +39,7 @@ func startGateway(b *testing.B, callhome, north []string, blocks ...string) *gat
 	g := &gateway{address: harness.Address(b)}
 	own := fmt.Sprintf("address = %q", g.address)
 	config := fmt.Sprintf("state_dir = %q\n", filepath.Join(dir, "state")) +
-		block("callhome", append(callhome, "enabled = true", own, "port = "+harness.CallHomePort)) +
+		block("callhome", append(callhome, "enabled = true", own, "port = "+harness.CallHomePort, "tls_port = "+harness.CallHomeTLSPort)) +
 		block("gateway", append(north, own, "port = "+harness.SharedPort)) +
 		block(fmt.Sprintf("manager %q", managerName), []string{
 			fmt.Sprintf("password_hash = %q", harness.PasswordHash(b, password)), `devices = ["*"]`,
@@ -79,6 +79,24 @@ func (g *gateway) awaitDevices(b *testing.B, count int) {
 }
 
 func (g *gateway) callHome() string { return net.JoinHostPort(g.address, harness.CallHomePort) }
+
+func (g *gateway) callHomeTLS() string { return net.JoinHostPort(g.address, harness.CallHomeTLSPort) }
+
+// northTLS are lines of a gateway block for the shared TLS endpoint.
+func northTLS(pki *harness.PKI) []string {
+	return []string{
+		"tls_port = " + harness.SharedTLSPort, fmt.Sprintf("domain = %q", harness.Domain),
+		block("tls", append(pki.ServerLines(), pki.MapLines()...)),
+	}
+}
+
+// tlsTarget is that endpoint, for one device.
+func (g *gateway) tlsTarget(pki *harness.PKI, device string) harness.TLSTarget {
+	return harness.TLSTarget{
+		Address:     net.JoinHostPort(g.address, harness.SharedTLSPort),
+		Certificate: pki.Manager, Servers: pki.Servers, ServerName: device + "." + harness.Domain,
+	}
+}
 
 // target is the shared endpoint, for one device.
 func (g *gateway) target(device string) harness.Target {

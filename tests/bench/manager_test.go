@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"testing"
 	"time"
 
@@ -17,9 +18,9 @@ const patience = 2 * time.Minute
 // manager reads as fast as it can, and parses nothing: it measures the way to
 // the device, not itself. It speaks base:1.1 and has one RPC outstanding.
 type manager struct {
-	client  *ssh.Client
-	channel ssh.Channel
-	buf     []byte
+	stream io.ReadWriter
+	close  func()
+	buf    []byte
 }
 
 // readSize is what a manager reads at once.
@@ -47,32 +48,54 @@ func tryConnect(target harness.Target) (*manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &manager{client: client, buf: make([]byte, readSize)}
-	if err := m.open(); err != nil {
+	channel, err := openChannel(client)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return open(channel, func() { client.Close() })
+}
+
+func openChannel(client *ssh.Client) (ssh.Channel, error) {
+	channel, requests, err := client.OpenChannel("session", nil)
+	if err != nil {
+		return nil, err
+	}
+	go ssh.DiscardRequests(requests) // ends with the connection
+	if ok, err := channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"netconf"})); err != nil || !ok {
+		return nil, fmt.Errorf("requesting the subsystem: %v %w", ok, err)
+	}
+	return channel, nil
+}
+
+// connectTLS is connect over TLS.
+func connectTLS(b *testing.B, target harness.TLSTarget) *manager {
+	b.Helper()
+	conn, err := harness.TryDialTLS(target)
+	if err != nil {
+		b.Fatalf("connecting to %s: %v", target.Address, err)
+	}
+	m, err := open(conn, func() { conn.Close() })
+	if err != nil {
+		b.Fatalf("opening a session at %s: %v", target.Address, err)
+	}
+	b.Cleanup(m.close)
+	return m
+}
+
+// open exchanges hellos. It closes the stream when it fails.
+func open(stream io.ReadWriter, closeStream func()) (*manager, error) {
+	m := &manager{stream: stream, close: closeStream, buf: make([]byte, readSize)}
+	_, err := stream.Write([]byte(harness.Hello(harness.Base11) + harness.EndOfMessage))
+	if err == nil {
+		_, err = m.readTo(endOfMessage)
+	}
+	if err != nil {
 		m.close()
 		return nil, err
 	}
 	return m, nil
 }
-
-func (m *manager) open() error {
-	channel, requests, err := m.client.OpenChannel("session", nil)
-	if err != nil {
-		return err
-	}
-	go ssh.DiscardRequests(requests) // ends with the connection
-	m.channel = channel
-	if ok, err := channel.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"netconf"})); err != nil || !ok {
-		return fmt.Errorf("requesting the subsystem: %v %w", ok, err)
-	}
-	if _, err := channel.Write([]byte(harness.Hello(harness.Base11) + harness.EndOfMessage)); err != nil {
-		return err
-	}
-	_, err = m.readTo(endOfMessage)
-	return err
-}
-
-func (m *manager) close() { m.client.Close() }
 
 // request is an rpc in chunked framing.
 func request(operation string) []byte {
@@ -85,7 +108,7 @@ func request(operation string) []byte {
 func (m *manager) exchange(request []byte) (int, error) {
 	late := time.AfterFunc(patience, m.close)
 	defer late.Stop()
-	if _, err := m.channel.Write(request); err != nil {
+	if _, err := m.stream.Write(request); err != nil {
 		return 0, err
 	}
 	return m.readTo(endOfChunks)
@@ -96,7 +119,7 @@ func (m *manager) exchange(request []byte) (int, error) {
 func (m *manager) readTo(end []byte) (total int, err error) {
 	kept := 0 // the last bytes of the read before stay in front of the next
 	for {
-		n, err := m.channel.Read(m.buf[kept:])
+		n, err := m.stream.Read(m.buf[kept:])
 		if err != nil {
 			return total, err
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"callhome-gateway/internal/control"
+	"callhome-gateway/tests/harness"
 )
 
 const (
@@ -31,14 +32,16 @@ func BenchmarkIdleMemory(b *testing.B) {
 		helloSize string
 		north     []string
 		replies   bool
+		tls       bool
 	}{
 		{name: "hello-3KB", helloSize: "3000", replies: true},
+		{name: "tls-hello-3KB", helloSize: "3000", replies: true, tls: true},
 		{name: "hello-3KB-own-ports", helloSize: "3000", north: []string{`ports = "20000-29999"`}},
 		{name: "hello-40KiB", helloSize: "40960"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
-				idle := startIdle(b, c.helloSize, c.north)
+				idle := startIdle(b, c.helloSize, c.north, c.tls)
 				idle.measure(b, "storm")
 				idle.measureQuiet(b, "quiet")
 				if c.replies {
@@ -59,16 +62,24 @@ type idle struct {
 	before int // KiB without any device
 }
 
-func startIdle(b *testing.B, helloSize string, north []string) *idle {
-	g := startGateway(b, []string{`trust = "first-use"`, `users = ["fleet"]`}, north,
-		block(`user "fleet"`, []string{
-			fmt.Sprintf("username = %q", deviceUser), fmt.Sprintf("password = %q", password), "first_use_password = true",
-		}))
+func startIdle(b *testing.B, helloSize string, north []string, overTLS bool) *idle {
+	device := harness.NewDeviceTLS(b, deviceUser)
+	user := block(`user "fleet"`, []string{
+		fmt.Sprintf("username = %q", deviceUser), fmt.Sprintf("password = %q", password), "first_use_password = true",
+	})
+	if overTLS {
+		user = harness.TLSUserEntry("fleet", device.Login)
+	}
+	g := startGateway(b, []string{`trust = "first-use"`, `users = ["fleet"]`}, north, user)
 	i := &idle{gateway: g, before: rss(b, g.PID())}
 	begin := time.Now()
 	// from an address each, as in the field: handshakes are bounded for one
-	startSimulator(b, buildSimulator(b), g.callHome(), "--count", strconv.Itoa(fleetSize),
-		"--hello-size", helloSize, "--source", "127.2.0.0/16")
+	fleet := []string{"--count", strconv.Itoa(fleetSize), "--hello-size", helloSize, "--source", "127.2.0.0/16"}
+	if overTLS {
+		startTLSSimulator(b, buildSimulator(b), g.callHomeTLS(), device.Logins, fleet...)
+	} else {
+		startSimulator(b, buildSimulator(b), g.callHome(), fleet...)
+	}
 	g.awaitDevices(b, fleetSize)
 	b.ReportMetric(time.Since(begin).Seconds(), "connect-s")
 	b.ReportMetric(float64(i.before)/1024, "before-MiB")

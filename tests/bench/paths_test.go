@@ -18,26 +18,44 @@ var deviceKinds = []struct {
 	name    string
 	connect func(b *testing.B) paths
 }{
-	{"simulator", simulatorPaths},
-	{"openssh-netconfd", netconfdPaths},
+	{"simulator", func(b *testing.B) paths { return simulatorPaths(b) }},
+	{"simulator-shared", func(b *testing.B) paths { return simulatorPaths(b, `sessions = "shared"`) }},
+	{"simulator-tls", tlsPaths},
+	{"openssh-netconfd", func(b *testing.B) paths { return netconfdPaths(b) }},
+	{"openssh-netconfd-shared", func(b *testing.B) paths { return netconfdPaths(b, `sessions = "shared"`) }},
 }
 
-func simulatorPaths(b *testing.B) paths {
+func simulatorPaths(b *testing.B, session ...string) paths {
 	binary, key := buildSimulator(b), harness.NewKey(b)
 	south, north := startSplice(b)
 	startSimulator(b, binary, south, "--host-key", key.Path)
-	g := startGateway(b, nil, nil, harness.UserEntry("fleet", deviceUser, password), harness.SessionEntry("edge-1", key, "fleet", 0))
+	g := startGateway(b, nil, nil, harness.UserEntry("fleet", deviceUser, password), harness.SessionEntry("edge-1", key, "fleet", 0, session...))
 	startSimulator(b, binary, g.callHome(), "--host-key", key.Path)
 	return connectBoth(b, g, harness.Target{Address: north, Username: deviceUser, Password: password})
 }
 
+// tlsPaths has TLS on both sides. Past the splice the manager speaks it with
+// the device itself.
+func tlsPaths(b *testing.B) paths {
+	binary, pki, device := buildSimulator(b), harness.NewPKI(b), harness.NewDeviceTLS(b, deviceUser)
+	shown := pki.NewServer(b) // which the manager believes on both ways
+	flags := []string{"--certificate", shown.Path, "--key", shown.KeyPath}
+	south, north := startSplice(b)
+	startTLSSimulator(b, binary, south, device.Logins, flags...)
+	g := startGateway(b, nil, northTLS(pki), harness.TLSUserEntry("fleet", device.Login), harness.PinnedEntry("edge-1", shown, "fleet", 0))
+	startTLSSimulator(b, binary, g.callHomeTLS(), device.Logins, flags...)
+	g.awaitDevices(b, 1)
+	direct := harness.TLSTarget{Address: north, Certificate: device.Login, Servers: pki.Servers}
+	return paths{splice: connectTLS(b, direct), gateway: connectTLS(b, g.tlsTarget(pki, "edge-1")), pid: g.PID()}
+}
+
 // netconfdPaths has the same call home by splice on both ways: an OpenSSH
 // server cannot dial by itself.
-func netconfdPaths(b *testing.B) paths {
+func netconfdPaths(b *testing.B, session ...string) paths {
 	device := harness.NewNetconfd(b, harness.NetconfdOptions{})
 	south, north := startSplice(b)
 	device.CallHome(b, hostOf(south))
-	g := startGateway(b, nil, nil, device.UserEntry("fleet"), device.SessionEntry("edge-1", "fleet", 0))
+	g := startGateway(b, nil, nil, device.UserEntry("fleet"), device.SessionEntry("edge-1", "fleet", 0, session...))
 	device.CallHome(b, g.address)
 	return connectBoth(b, g, harness.Target{Address: north, Username: device.Username, Password: device.Password})
 }

@@ -21,7 +21,17 @@ func buildSimulator(b *testing.B) string {
 // startSimulator starts devices that call the address, in a process of their own.
 func startSimulator(b *testing.B, binary, address string, flags ...string) {
 	b.Helper()
-	flags = append(flags, "--connect", address, "--username", deviceUser, "--password", password,
-		"--reconnect", "1s", "--log-level", "error")
+	startDevices(b, binary, address, append(flags, "--username", deviceUser, "--password", password)...)
+}
+
+// startTLSSimulator is the same over TLS: those log in whom the CA certifies.
+func startTLSSimulator(b *testing.B, binary, address string, logins *harness.CA, flags ...string) {
+	b.Helper()
+	startDevices(b, binary, address, append(flags, "--tls", "--client-ca", logins.Path)...)
+}
+
+func startDevices(b *testing.B, binary, address string, flags ...string) {
+	b.Helper()
+	flags = append(flags, "--connect", address, "--reconnect", "1s", "--log-level", "error")
 	harness.Start(b, "callhome-device", exec.Command(binary, flags...))
 }

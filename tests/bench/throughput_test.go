@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,14 @@ const (
 // BenchmarkThroughput measures a large reply of the simulator: netconfd has
 // none. An iteration is one reply on each way.
 func BenchmarkThroughput(b *testing.B) {
-	ways := simulatorPaths(b)
+	for _, kind := range deviceKinds {
+		if !strings.HasPrefix(kind.name, "openssh") {
+			b.Run(kind.name, func(b *testing.B) { throughput(b, kind.connect(b)) })
+		}
+	}
+}
+
+func throughput(b *testing.B, ways paths) {
 	reply(b, ways.splice, replySize/8) // both warm up
 	reply(b, ways.gateway, replySize/8)
 	var splice, gateway, ratio spread

@@ -20,6 +20,7 @@ var peers = map[string]func() string{
 	"libnetconf2": func() string { return firstMissing("/usr/bin/gcc", "/usr/include/nc_server.h", modulesOfYuma) },
 	"ncclient":    func() string { return firstMissing(python, "/usr/lib/python3/dist-packages/ncclient") },
 	"yangcli":     func() string { return firstMissing("/usr/bin/yangcli") },
+	"pebble":      func() string { return firstMissing("/usr/bin/pebble", "/usr/bin/pebble-challtestsrv") },
 	"openssl":     func() string { return firstMissing("/usr/bin/openssl") },
 	"ssh":         func() string { return firstMissing("/usr/bin/ssh") },
 	"root":        missingRoot,
