@@ -8,7 +8,8 @@ BENCHTIME ?= 5s
 
 # What the end-to-end tests use and Debian 12 has: see tests/harness/need.go.
 PEERS = gcc iproute2 libc6-dev libnetconf2-dev libssh-dev libssl-dev libyang2-dev libyuma-base \
-	netconfd openssh-client openssh-server pebble pkg-config python3 python3-ncclient util-linux yangcli
+	netconfd openssh-client openssh-server openssl pebble pkg-config \
+	python3 python3-ncclient util-linux yangcli
 
 .PHONY: all build test fmt-check vet lint race interop peers bench fuzz ci
 
