@@ -69,6 +69,7 @@ type headTracker struct {
 func (h *headTracker) root(space, local, prefix, attributes []byte, attrs []attr, at int64) {
 	h.Kind = kindOf(Name{string(space), string(local)})
 	h.Attributes = string(attributes)
+	h.echo = echoSize(attributes)
 	if len(prefix) > 0 {
 		h.prefix = string(prefix) + ":"
 	}
@@ -76,6 +77,7 @@ func (h *headTracker) root(space, local, prefix, attributes []byte, attrs []attr
 		if len(a.prefix) == 0 && string(a.local) == "message-id" {
 			h.ID, h.HasID = string(value(a.raw)), true
 			h.idText = textOf(attributes, a, at)
+			h.echo -= echoSize(a.raw)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package netconf
 import (
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // span is a part of a document, in bytes from its start.
@@ -39,8 +40,32 @@ func (m *Message) WithID(id string) *Message {
 	return changed
 }
 
-// IDSize returns the length of the message-id's value as it was sent.
-func (h Head) IDSize() int { return int(h.idText.len()) }
+// maxEcho leaves room in what a Reader looks at for the rest of a reply's
+// start: an XML declaration, declarations that the device adds.
+const maxEcho = headSize - 1<<10
+
+// Echoable reports whether a Reader will know the head of a reply that repeats
+// the attributes of this rpc, which every reply does (RFC 6241 section 4.2),
+// however the device writes them. The length of the message-id does not matter:
+// with WithID it does not travel. The Head must be of a Checker.
+func (h Head) Echoable() bool { return h.echo+2*len(h.prefix) <= maxEcho }
+
+// echoSize returns how long text may become where another program writes it as
+// an attribute: &quot;, &#10;, &#x10FFFF;.
+func echoSize(text []byte) int {
+	size := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			size += 4
+		case strings.IndexByte("<>&\"'\t\r\n", c) >= 0:
+			size += 6
+		default:
+			size++
+		}
+	}
+	return size
+}
 
 // valueEscaper writes the value of an attribute so that it can stand in either
 // sort of quotes, and comes through the normalisation of white space (XML 1.0

@@ -87,6 +87,22 @@ func TestWithIDOfABodyThatEndsEarly(t *testing.T) {
 	}
 }
 
+func TestEchoable(t *testing.T) {
+	for attributes, want := range map[string]bool{
+		``: true,
+		` message-id="` + strings.Repeat("&quot;", 8<<10) + `"`: true,
+		` a="` + strings.Repeat("x", 2500) + `"`:                true,
+		` a="` + strings.Repeat("x", 3<<10) + `"`:               false,
+		` a='` + strings.Repeat(`"`, 600) + `'`:                 false,
+		` a="` + strings.Repeat("é", 500) + `"`:                 false,
+	} {
+		head, err := check(`<rpc xmlns="` + NamespaceBase + `"` + attributes + `/>`)
+		if err != nil || head.Echoable() != want {
+			t.Errorf("%.40s: got %v, %v", attributes, head.Echoable(), err)
+		}
+	}
+}
+
 // FuzzWithID: the peer sees the new message-id and all else as it was; given
 // its own back, it reads exactly that.
 func FuzzWithID(f *testing.F) {

@@ -85,6 +85,8 @@ type Head struct {
 	Outcome Outcome
 	// idText is where in the document the value of message-id stands.
 	idText span
+	// echo is how long Attributes without that value may come back.
+	echo int
 	// prefix is that of the root element, with the colon, or empty. It is
 	// known whenever Attributes is.
 	prefix string

@@ -1,0 +1,154 @@
+package share
+
+import (
+	"slices"
+	"time"
+
+	"callhome-gateway/internal/netconf"
+)
+
+// apply takes account of what an operation of session id has done, given what
+// the device's reply says. Where that is unclear, what may have been taken
+// counts as taken and what may have been released does not: it is undone when
+// the manager leaves.
+func (s *state) apply(id uint32, o *operation, outcome netconf.Outcome, now time.Time) {
+	taken, done := outcome != netconf.Failed, outcome == netconf.Succeeded
+	switch {
+	case o.class == lock && taken && knownDatastore(o.target):
+		s.locks[o.target] = id
+	case o.class == unlock && done && s.locks[o.target] == id:
+		delete(s.locks, o.target)
+	case o.class == edit && o.target == candidate && s.can.candidate:
+		s.candidate.sure = done || s.candidate.owner == id && s.candidate.sure
+		s.candidate.owner = id
+	case o.class == discard && done:
+		s.candidate = ownership{}
+	case o.class == commit:
+		s.committed(id, o, outcome, now)
+	case o.class == cancelCommit && done:
+		s.confirm = confirmation{}
+	case o.class == subscribe && taken:
+		s.subscribed(id, o)
+	case o.class == bound && taken:
+		s.bound = id
+	}
+}
+
+func (s *state) committed(id uint32, o *operation, outcome netconf.Outcome, now time.Time) {
+	if outcome == netconf.Succeeded {
+		s.candidate = ownership{}
+	}
+	switch {
+	case o.confirmed && s.can.confirmed && outcome != netconf.Failed:
+		s.confirm = confirmation{
+			pending: true, owner: id, until: now.Add(o.timeout),
+			// One that persists does not cease to where a follow-up says nothing.
+			persist: o.persist || s.confirm.pending && s.confirm.persist && now.Before(s.confirm.until),
+		}
+	case outcome == netconf.Succeeded:
+		s.confirm = confirmation{}
+	}
+}
+
+// chore is an rpc that cleans up behind a manager.
+type chore struct {
+	rpc string // the content of the rpc element
+	// lenient: it does not matter if the device refuses.
+	lenient bool
+}
+
+// leave takes account of the end of session id. It returns what is left to do,
+// or why the device session cannot go on without it.
+func (s *state) leave(id uint32, now time.Time) ([]chore, error) {
+	chores, err := s.leaveCommit(id, now)
+	if s.candidate.owner == id || s.locks[candidate] == id {
+		certain := s.candidate.owner == id && s.candidate.sure
+		chores = append(chores, chore{rpc: "<discard-changes/>", lenient: !certain})
+		s.candidate = ownership{}
+	}
+	for _, target := range []string{startup, candidate, running} {
+		if s.locks[target] == id {
+			delete(s.locks, target)
+			chores = append(chores, chore{rpc: "<unlock><target><" + target + "/></target></unlock>"})
+		}
+	}
+	if s.unsubscribe(id) && s.exclusive {
+		err = errEvents
+	}
+	if s.bound == id {
+		err = errBound
+	}
+	return chores, err
+}
+
+func (s *state) leaveCommit(id uint32, now time.Time) ([]chore, error) {
+	c := &s.confirm
+	if !c.pending || c.owner != id {
+		return nil, nil
+	}
+	if c.persist {
+		c.owner = 0
+		return nil, nil
+	}
+	late := !now.Before(c.until)
+	*c = confirmation{}
+	switch {
+	case late:
+		return nil, nil
+	case !s.can.cancel:
+		return nil, errConfirmed
+	}
+	return []chore{{rpc: "<cancel-commit/>"}}, nil
+}
+
+// subscription is what the device sends events of; a session has one (RFC 5277
+// section 2.1.1).
+type subscription struct {
+	events      string // as operation.events
+	timed       bool
+	stops       bool
+	subscribers []uint32
+}
+
+func (s *subscription) has(id uint32) bool { return slices.Contains(s.subscribers, id) }
+
+func (s *state) ruleSubscribe(id uint32, o *operation) ruling {
+	sub := s.events
+	switch {
+	case s.exclusive && (sub == nil || sub.has(id)):
+		return ruling{verdict: pass}
+	case !s.can.events:
+		return answered(notSupported("managers share the NETCONF session, and the device takes no rpc on one with a subscription: it lacks :interleave"))
+	case sub == nil, sub.has(id) && len(sub.subscribers) == 1:
+		return ruling{verdict: pass} // the device refuses a second one
+	case sub.has(id):
+		return answered(inUse("this session has a subscription"))
+	case !sub.timed && !o.timed && sub.events == o.events:
+		return ruling{verdict: join}
+	case len(sub.subscribers) > 0:
+		return answered(inUse(heldBy(sub.subscribers[0]) + " has another subscription, and managers share the NETCONF session, which has one"))
+	}
+	return ruling{verdict: hangUp, reason: errSubscribe}
+}
+
+func (s *state) subscribed(id uint32, o *operation) {
+	// A device that takes a second one sends the events of both.
+	both := s.events != nil
+	s.events = &subscription{events: o.events, timed: o.timed || both, stops: o.stops, subscribers: []uint32{id}}
+}
+
+// joined adds a subscriber to the subscription there is.
+func (s *state) joined(id uint32) { s.events.subscribers = append(s.events.subscribers, id) }
+
+// unsubscribe reports whether id was a subscriber.
+func (s *state) unsubscribe(id uint32) bool {
+	if s.events == nil || !s.events.has(id) {
+		return false
+	}
+	s.events.subscribers = slices.DeleteFunc(slices.Clone(s.events.subscribers), func(i uint32) bool { return i == id })
+	return true
+}
+
+// ended takes account of notificationComplete: the device has come to the stop
+// time, and takes another subscription.
+func (s *state) ended() { s.events = nil }

@@ -1,0 +1,110 @@
+package share
+
+import (
+	"io"
+
+	"callhome-gateway/internal/netconf"
+)
+
+// reply takes the device's answer to the rpc that is outstanding. It returns
+// when the answer is read to its end, by the manager or, if that is gone, here.
+func (d *Device) reply(m *netconf.Message) {
+	t, err := d.match(m.Head)
+	if err != nil {
+		d.fail(err)
+		return
+	}
+	heard := (*listener)(nil)
+	if t.op == nil || t.op.effective() {
+		heard = newListener(m.Body)
+		m = &netconf.Message{Head: m.Head, Size: m.Size, Body: heard}
+	}
+	if !d.lend(t, m) && d.drain(t, m.Body) != nil {
+		return // the link is ending
+	}
+	outcome := heard.outcome()
+	d.settle(t, func() { t.answered, t.outcome = true, outcome })
+}
+
+// match returns the turn that a reply belongs to. The rpc is the only one that
+// is outstanding, so the order alone tells; that the id is right as well shows
+// that the device and the gateway agree on it. A reply without an id is taken:
+// devices send one where they could not make sense of an rpc. To an rpc that
+// has none they may make one up, but not repeat an earlier one of ours.
+func (d *Device) match(h netconf.Head) (*turn, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.current
+	switch {
+	case t == nil || !t.open || t.answered:
+		return nil, errUnasked
+	case t.hasID && h.HasID && h.ID != t.id,
+		!t.hasID && h.HasID && d.requests.issued(h.ID):
+		return nil, errMismatch(h.ID, t.id)
+	}
+	return t, nil
+}
+
+// lend gives a reply to the manager that waits for it. It reports whether it
+// was read to its end.
+func (d *Device) lend(t *turn, m *netconf.Message) bool {
+	if t.op == nil {
+		return false
+	}
+	if t.hasID {
+		m = m.WithID(t.head.ID)
+	}
+	return t.session.lend(m)
+}
+
+// drain reads what nobody wants of a reply.
+func (d *Device) drain(t *turn, r io.Reader) error {
+	_, err := io.Copy(progress{d, t}, r)
+	return err
+}
+
+// progress keeps the device from being given up while it sends.
+type progress struct {
+	d *Device
+	t *turn
+}
+
+func (p progress) Write(b []byte) (int, error) {
+	p.d.mu.Lock()
+	defer p.d.mu.Unlock()
+	if p.t.watch != nil {
+		p.t.watch.Reset(p.d.o.Patience)
+	}
+	return len(b), nil
+}
+
+// listener is a Body that listens to what it says while it is read. What is not
+// well-formed says nothing.
+type listener struct {
+	body    io.Reader
+	checker *netconf.Checker
+}
+
+func newListener(body io.Reader) *listener { return &listener{body, netconf.NewChecker()} }
+
+func (l *listener) Read(p []byte) (int, error) {
+	n, err := l.body.Read(p)
+	_, _ = l.checker.Write(p[:n]) // Finish tells
+	return n, err
+}
+
+// head returns what was said, once the Body is read to its end.
+func (l *listener) head() netconf.Head {
+	h, err := l.checker.Finish()
+	if err != nil {
+		return netconf.Head{}
+	}
+	return h
+}
+
+func (l *listener) outcome() netconf.Outcome {
+	if l == nil {
+		return netconf.Unclear
+	}
+	return l.head().Outcome
+}
