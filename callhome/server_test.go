@@ -55,7 +55,9 @@ func (m *memory) Named(name string) (devices []auth.Device) {
 }
 
 func (m *memory) Pin(d auth.Device) error {
-	m.add(d.Name, d.Identity)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.devices = append(m.devices, d)
 	return nil
 }
 
@@ -68,12 +70,20 @@ func (m *memory) NotePending(p auth.Pending) {
 // server is a running Server and what it reported.
 type server struct {
 	*callhome.Server
+	ln       net.Listener
 	addr     string
 	outcomes chan callhome.Outcome
 	links    chan *callhome.Link
 }
 
 func start(t *testing.T, o callhome.Options) *server {
+	t.Helper()
+	s := newServer(t, o)
+	run(t, func(ctx context.Context) error { return s.Serve(ctx, s.ln) })
+	return s
+}
+
+func newServer(t *testing.T, o callhome.Options) *server {
 	t.Helper()
 	s := &server{outcomes: make(chan callhome.Outcome, 100), links: make(chan *callhome.Link, 100)}
 	o.Outcome = func(o callhome.Outcome) { s.outcomes <- o }
@@ -88,12 +98,10 @@ func start(t *testing.T, o callhome.Options) *server {
 	if s.Server, err = callhome.New(o); err != nil {
 		t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if s.ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	s.addr = ln.Addr().String()
-	run(t, func(ctx context.Context) error { return s.Serve(ctx, ln) })
+	s.addr = s.ln.Addr().String()
 	return s
 }
 
@@ -177,7 +185,7 @@ func (l *authLog) all() []string {
 func device(t *testing.T, s *server, o devicesim.Options) *devicesim.Device {
 	t.Helper()
 	o.Connect = s.addr
-	if o.HostKeys == nil {
+	if o.HostKeys == nil && o.TLS == nil {
 		o.HostKeys = []ssh.Signer{key(t, "device")}
 	}
 	if o.Username == "" {
