@@ -29,7 +29,7 @@ type Device struct {
 	pace func(context.Context) error
 
 	mu       sync.Mutex // guards the following
-	lastID   uint32
+	nextID   uint32
 	sessions map[uint32]*session
 	live     map[*call]struct{}
 	calls    Calls
@@ -57,6 +57,7 @@ func New(o Options) (*Device, error) {
 	d := &Device{
 		o:        o.withHooks(),
 		started:  time.Now(),
+		nextID:   o.FirstSession,
 		sessions: map[uint32]*session{},
 		live:     map[*call]struct{}{},
 	}
@@ -155,8 +156,8 @@ func (d *Device) openSessions() []*session {
 func (d *Device) add(s *session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.lastID++
-	s.id = d.lastID
+	s.id = d.nextID
+	d.nextID++
 	d.sessions[s.id] = s
 }
 

@@ -57,6 +57,9 @@ type Options struct {
 	Base []string
 	// HelloSize pads the hello with capabilities to this many bytes.
 	HelloSize int
+	// FirstSession is the session-id of the first session; the ids that follow
+	// count up from it (default 1).
+	FirstSession uint32
 	// MaxSessions bounds the channels of one connection; further ones are
 	// refused as OpenSSH's MaxSessions does (default 1024; negative: there is
 	// none).
@@ -142,6 +145,9 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.LoginTimeout, defaultLoginTimeout)
 	if o.MaxMessage <= 0 {
 		o.MaxMessage = defaultMaxMessage
+	}
+	if o.FirstSession == 0 {
+		o.FirstSession = 1
 	}
 	if o.MaxSessions == 0 {
 		o.MaxSessions = defaultMaxSessions

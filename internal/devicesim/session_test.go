@@ -46,6 +46,13 @@ func TestHelloAndFraming(t *testing.T) {
 	}
 }
 
+func TestFirstSession(t *testing.T) {
+	_, client, c := connect(t, func(o *Options) { o.FirstSession = 1 << 31 })
+	if first, second := c.hello.SessionID, open(t, client).hello.SessionID; first != 1<<31 || second != first+1 {
+		t.Errorf("session-ids %d and %d", first, second)
+	}
+}
+
 func TestHelloSize(t *testing.T) {
 	for _, size := range []int{1000, 1037, 4096, 40 << 10} {
 		_, _, c := connect(t, func(o *Options) { o.HelloSize = size })

@@ -50,7 +50,7 @@ func (s *session) subscribe(op *node) (reply, *netconf.RPCError) {
 	}
 	replay := s.device.events.subscribe(sub)
 	s.subscription.Store(sub)
-	// It runs even if the reply cannot be sent: the session then ends it.
+	// Where the reply cannot be sent, the end of the session ends it, too.
 	return reply{then: func() { s.wg.Go(func() { sub.run(replay) }) }}, nil
 }
 

@@ -10,8 +10,9 @@ import (
 )
 
 // TLS makes a device speak NETCONF over TLS (RFC 7589): it dials, and is the
-// TLS server on the connection. There are no session tickets. The zero value
-// makes its own certificate, and needs to be told whom it lets in.
+// TLS server on the connection, with one session on it and no session tickets.
+// The zero value makes its own certificate, and needs to be told whom it lets
+// in. While it is busy with an rpc it does not see that the peer has left.
 type TLS struct {
 	// Certificate is what the device proves itself with, the chain included.
 	// That the key fits is not checked: an impostor's does not. Default: one
