@@ -280,11 +280,11 @@ func TestDropOnTLS(t *testing.T) {
 
 func TestIssuedCertificates(t *testing.T) {
 	ca, pool := newCA(t, "maker")
-	for _, make := range []func() (tls.Certificate, error){
+	for _, issue := range []func() (tls.Certificate, error){
 		func() (tls.Certificate, error) { return GenerateCertificate("edge-1", ca) },
 		func() (tls.Certificate, error) { return CertificateFromSeed("seed", 1, "edge-1", ca) },
 	} {
-		made, err := make()
+		made, err := issue()
 		if err != nil {
 			t.Fatal(err)
 		}
