@@ -80,6 +80,8 @@ type fakeLink struct {
 	err   error
 	// opens makes a session; nil refuses it.
 	opens func(ctx context.Context, id uint32) (session, error)
+	// controls is the device's end of the control session.
+	controls func(device *netconf.Conn)
 
 	mu   sync.Mutex
 	last uint32
@@ -89,7 +91,10 @@ type fakeLink struct {
 }
 
 func newFakeLink(epoch uint64, opens func(context.Context, uint32) (session, error)) *fakeLink {
-	return &fakeLink{epoch: epoch, done: make(chan struct{}), opens: opens, last: 1}
+	return &fakeLink{
+		epoch: epoch, done: make(chan struct{}), opens: opens, last: 1,
+		controls: func(device *netconf.Conn) { echo(device, "control", 1) },
+	}
 }
 
 func (l *fakeLink) Epoch() uint64         { return l.epoch }
@@ -147,18 +152,21 @@ func (l *fakeLink) trunk(handle func(*netconf.Message)) share.Trunk {
 	return l.control
 }
 
-// fakeTrunk is a control session with a device that answers as echo does.
+// fakeTrunk is a control session.
 type fakeTrunk struct {
 	*pipeSession
-	link    *fakeLink
-	ending  chan struct{}
+	link   *fakeLink
+	ending chan struct{}
+
+	mu      sync.Mutex // held while running is added to
+	ended   bool
 	running sync.WaitGroup
 }
 
 func newFakeTrunk(l *fakeLink, handle func(*netconf.Message)) *fakeTrunk {
 	s, device := newPipeSession(1, netconf.Chunked)
 	t := &fakeTrunk{pipeSession: s, link: l, ending: make(chan struct{})}
-	t.running.Go(func() { echo(device, "control", 1) })
+	t.running.Go(func() { l.controls(device) })
 	t.running.Go(func() {
 		for m, err := s.Next(); err == nil; m, err = s.Next() {
 			handle(m)
@@ -168,13 +176,12 @@ func newFakeTrunk(l *fakeLink, handle func(*netconf.Message)) *fakeTrunk {
 }
 
 func (t *fakeTrunk) Go(f func()) bool {
-	select {
-	case <-t.ending:
-		return false
-	default:
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
 		t.running.Go(f)
-		return true
 	}
+	return !t.ended
 }
 
 func (t *fakeTrunk) Ending() <-chan struct{} { return t.ending }
@@ -182,11 +189,15 @@ func (t *fakeTrunk) Ending() <-chan struct{} { return t.ending }
 func (t *fakeTrunk) End(err error) { go t.link.breaks(err) }
 
 func (t *fakeTrunk) ends() {
-	if t != nil {
-		close(t.ending)
-		t.Close()
-		t.running.Wait()
+	if t == nil {
+		return
 	}
+	t.mu.Lock()
+	t.ended = true
+	t.mu.Unlock()
+	close(t.ending)
+	t.Close()
+	t.running.Wait()
 }
 
 // echoLink is the link of a device that answers every rpc with ok, and with
@@ -255,6 +266,10 @@ func tryRead(c *netconf.Conn) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return tryRest(m)
+}
+
+func tryRest(m *netconf.Message) (string, error) {
 	doc, err := io.ReadAll(m.Body)
 	return string(doc), err
 }

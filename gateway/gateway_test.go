@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
 	"callhome-gateway/internal/netconf"
 
@@ -423,15 +425,34 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// noTLS are TLS options that let nobody in.
+func noTLS() *TLSOptions {
+	return &TLSOptions{
+		Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil },
+		Names:       &auth.CertNames{},
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		"no host key":    func(o *Options) { o.HostKeys = nil },
-		"defined twice":  func(o *Options) { o.Managers = append(o.Managers, o.Managers[0]) },
-		"there twice":    func(o *Options) { o.Devices = []DeviceConfig{{Name: "a"}, {Name: "a"}} },
-		"no device name": func(o *Options) { o.Devices = []DeviceConfig{{Name: "A b"}} },
-		"is both that":   func(o *Options) { o.Devices = []DeviceConfig{{Name: "a", Port: o.Port}} },
-		"no range":       func(o *Options) { o.Ports = PortRange{5, 4} },
-		"PortStore":      func(o *Options) { o.Ports = PortRange{4, 5} },
+		"no host key":                     func(o *Options) { o.HostKeys = nil },
+		"defined twice":                   func(o *Options) { o.Managers = append(o.Managers, o.Managers[0]) },
+		"there twice":                     func(o *Options) { o.Devices = []DeviceConfig{{Name: "a"}, {Name: "a"}} },
+		"no device name":                  func(o *Options) { o.Devices = []DeviceConfig{{Name: "A b"}} },
+		"is both that":                    func(o *Options) { o.Devices = []DeviceConfig{{Name: "a", Port: o.Port}} },
+		"no range":                        func(o *Options) { o.Ports = PortRange{5, 4} },
+		"PortStore":                       func(o *Options) { o.Ports = PortRange{4, 5} },
+		"of the shared endpoint over SSH": func(o *Options) { o.TLSPort, o.Domain, o.TLS = o.Port, "example.net", noTLS() },
+		"of device a over SSH": func(o *Options) {
+			o.TLS, o.Devices = noTLS(), []DeviceConfig{{Name: "a", Port: 7}, {Name: "b", TLSPort: 7}}
+		},
+		"a over TLS needs":       func(o *Options) { o.Devices = []DeviceConfig{{Name: "a", TLSPort: 7}} },
+		"shared endpoint over":   func(o *Options) { o.TLSPort, o.Domain = 7, "example.net" },
+		`""`:                     func(o *Options) { o.TLSPort, o.TLS = 7, noTLS() },
+		`".example.net"`:         func(o *Options) { o.TLSPort, o.TLS, o.Domain = 7, noTLS(), ".Example.net" },
+		`"*.example.net"`:        func(o *Options) { o.TLSPort, o.TLS, o.Domain = 7, noTLS(), "*.example.net" },
+		`"xx.xx.xx`:              func(o *Options) { o.TLSPort, o.TLS, o.Domain = 7, noTLS(), strings.Repeat("xx.", 64) },
+		"with a certificate and": func(o *Options) { o.TLSPort, o.TLS, o.Domain = 7, &TLSOptions{}, "example.net" },
 	} {
 		opts := nocOptions(t)
 		change(&opts)

@@ -257,18 +257,27 @@ func hello(t testing.TB, client *ssh.Client) *channel {
 	if !c.ask("subsystem", "netconf") {
 		t.Fatal("the netconf subsystem was refused")
 	}
-	device, err := netconf.ReadHello(c.conn.Reader)
-	if err != nil {
-		t.Fatalf("reading the device's hello: %v", err)
-	}
-	own := &netconf.Hello{Capabilities: []string{netconf.CapabilityBase10, netconf.CapabilityBase11}}
-	write(t, c.conn, string(own.Document()))
-	framing, err := netconf.CommonFraming(own, device)
-	if err != nil {
+	if err := c.hello(); err != nil {
 		t.Fatal(err)
 	}
-	c.conn.SetFraming(framing)
 	return c
+}
+
+func (c *channel) hello() error { return exchangeHellos(c.conn) }
+
+// exchangeHellos does what a manager does first.
+func exchangeHellos(c *netconf.Conn) error {
+	device, err := netconf.ReadHello(c.Reader)
+	if err != nil {
+		return fmt.Errorf("reading the device's hello: %w", err)
+	}
+	own := &netconf.Hello{Capabilities: []string{netconf.CapabilityBase10, netconf.CapabilityBase11}}
+	if err := c.WriteDocument(own.Document()); err != nil {
+		return err
+	}
+	framing, err := netconf.CommonFraming(own, device)
+	c.SetFraming(framing)
+	return err
 }
 
 // get returns the reply to a small rpc.

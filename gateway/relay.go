@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"callhome-gateway/internal/netconf"
+	"callhome-gateway/internal/share"
 )
 
 const (
@@ -169,10 +170,15 @@ func (r *relay) forward(m *netconf.Message) *ending {
 		r.leaving.Store(true)
 	}
 	r.replies.sent()
-	if err := r.device.Send(&netconf.Message{Head: head, Size: r.spool.size, Body: r.spool.body()}); err != nil {
-		return r.lost(err)
+	err := r.device.Send(&netconf.Message{Head: head, Size: r.spool.size, Body: r.spool.body()})
+	switch {
+	case err == nil:
+		return nil
+	case r.leaving.Load():
+		// What follows close-session is ignored (RFC 6241 section 7.8).
+		return r.afterReplies(endedByManager)
 	}
-	return nil
+	return r.lost(err)
 }
 
 // refusal says why a message goes no further, and the session with it.
@@ -309,15 +315,20 @@ func (r *relay) pass(m *netconf.Message) *ending {
 // lost explains an error of the device's session. The sessions of a link end a
 // little before the link does, and look as if the device had closed them.
 func (r *relay) lost(err error) *ending {
-	if err == io.EOF && r.leaving.Load() {
+	switch {
+	case err == io.EOF && r.leaving.Load():
 		return endedByManager
+	case errors.Is(err, share.ErrKilled):
+		return killed
 	}
 	select {
 	case <-r.link.Done():
-		return linkEnded(r.link)
 	case <-r.ctx.Done():
 		return endingOf(r.ctx)
 	case <-time.After(doubt):
+	}
+	if r.link.Err() != nil {
+		return linkEnded(r.link)
 	}
 	if err == io.EOF {
 		return endedByDevice

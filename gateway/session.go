@@ -97,12 +97,12 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 		s.refuse(why)
 		return
 	}
-	s.linked <- l
 	device, err := d.open(s.ctx, l)
 	if err != nil {
 		s.refuse(s.notOpened(err))
 		return
 	}
+	s.linked <- l // until here open tells of its end, and knows more of it
 	defer device.Close()
 	defer context.AfterFunc(s.ctx, func() { _ = device.Close() })()
 	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.e.g.budgets[s.conn.grant.manager], l, device, s.stream)

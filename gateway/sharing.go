@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"callhome-gateway/callhome"
@@ -69,17 +70,20 @@ func (d *device) openFirst(ctx context.Context, l *attachedLink) (session, error
 	s, err := l.open(ctx)
 	d.learn(l, err)
 	<-l.deciding
-	if err != nil && d.mode(l) != SessionsAuto && l.Err() == nil {
-		return d.open(ctx, l)
+	switch {
+	case err == nil || d.mode(l) != SessionsShared:
+		return s, err
+	case l.Err() != nil:
+		return nil, fmt.Errorf("%w: try again when it has called, its managers share one session then", err)
 	}
-	return s, err
+	return d.open(ctx, l)
 }
 
 // learn remembers, over reconnects too, what the first session beside the
 // gateway's own has come to. A device that has given one shares never: what it
 // refuses later, the manager is told.
 func (d *device) learn(l *attachedLink, err error) {
-	shares := errors.Is(err, callhome.ErrNoSession)
+	shares := errors.Is(err, callhome.ErrNoSession) || errors.Is(err, callhome.ErrDropped)
 	if err != nil && !shares {
 		return // busy, or gone: it has said nothing about sessions
 	}

@@ -64,3 +64,27 @@ func TestSlowRequestsEnd(t *testing.T) {
 		})
 	}
 }
+
+// What shares a session reads a request before it sends it.
+func TestSpooledRequestsCanBeReadAgain(t *testing.T) {
+	text := strings.Repeat("0123456789abcdef", 5<<10)
+	for _, memory := range []int{0, 1, 5000, len(text), 1 << 20} {
+		s := spool{budget: newBudget(1<<20, nil), limit: 1 << 20, memory: memory, grace: time.Minute, dir: t.TempDir()}
+		if err := s.fill(strings.NewReader(text), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		body := s.body()
+		if err := iotest.TestReader(body, []byte(text)); err != nil {
+			t.Errorf("with %d bytes in memory: %v", memory, err)
+		}
+		for range 2 {
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(body); string(got) != text || err != nil {
+				t.Errorf("with %d bytes in memory: %d bytes, %v", memory, len(got), err)
+			}
+		}
+		s.reset()
+	}
+}

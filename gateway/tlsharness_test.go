@@ -89,19 +89,7 @@ func dialTLS(t testing.TB, port uint16, device string, cert tls.Certificate) *tl
 }
 
 // hello exchanges hellos, or says why the gateway did not.
-func (m *tlsManager) hello() error {
-	device, err := netconf.ReadHello(m.conn.Reader)
-	if err != nil {
-		return err
-	}
-	own := &netconf.Hello{Capabilities: []string{netconf.CapabilityBase10, netconf.CapabilityBase11}}
-	if err := m.conn.WriteDocument(own.Document()); err != nil {
-		return err
-	}
-	framing, err := netconf.CommonFraming(own, device)
-	m.conn.SetFraming(framing)
-	return err
-}
+func (m *tlsManager) hello() error { return exchangeHellos(m.conn) }
 
 // open opens a NETCONF session with the device.
 func (m *tlsManager) open() *tlsManager {
@@ -128,7 +116,7 @@ func (m *tlsManager) ends() {
 	m.Close()
 }
 
-// refused reports whether the error is an alert, which is all that a manager
+// refusedByAlert reports whether the error is an alert, which is all that a manager
 // is told.
 func refusedByAlert(err error) bool {
 	return err != nil && !errors.Is(err, io.EOF) && strings.Contains(err.Error(), "remote error: tls: ")
