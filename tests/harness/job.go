@@ -79,7 +79,11 @@ func (j Job) YangcliScript(config string) (script, shows []string) {
 	if strings.HasPrefix(j.Device.Kind, "libnetconf2") {
 		script = append(script, "sleep milliseconds=300")
 	}
-	for range 20 {
+	asks := 20
+	if strings.HasPrefix(j.Device.Kind, "simulator") {
+		asks = 300 // which answers at once
+	}
+	for range asks {
 		script = append(script, "get-config source=running")
 	}
 	return append(script, "close-session"), []string{j.Value, "Incoming notification"}

@@ -45,8 +45,13 @@ func connectLibnetconf(t testing.TB, environment []string, arguments ...string) 
 	Need(t, "libnetconf2")
 	// it keeps what it gets by get-schema there, for this session alone
 	schemas := t.TempDir()
-	if err := os.Symlink(filepath.Dir(modulesOfYuma), filepath.Join(schemas, "yuma")); err != nil {
-		t.Fatal(err)
+	for name, source := range map[string]string{
+		"yuma": filepath.Dir(modulesOfYuma),
+		"own":  filepath.Join(repository(t), "tests", "peers", libnetconfManager.directory),
+	} {
+		if err := os.Symlink(source, filepath.Join(schemas, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	cmd := exec.Command(libnetconfManager.binary(t), append([]string{"-s", schemas}, arguments...)...)
 	cmd.Env = environment

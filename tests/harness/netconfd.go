@@ -23,6 +23,13 @@ type NetconfdOptions struct {
 	AuthorizedKey string
 }
 
+const systemNamespace = "urn:ietf:params:xml:ns:yang:ietf-system"
+
+// editSystem is Device.Edit for devices with ietf-system.
+func editSystem(value string) string {
+	return `<system xmlns="` + systemNamespace + `"><location>` + value + `</location></system>`
+}
+
 // Netconfd is a netconfd of its own behind an OpenSSH server of its own.
 type Netconfd struct {
 	Device
@@ -40,9 +47,7 @@ func NewNetconfd(t testing.TB, o NetconfdOptions) *Netconfd {
 	ensureLabUser(t)
 	d := &Netconfd{Device: Device{
 		Kind: "netconfd", Username: labUser, Password: Password, Target: "running",
-		edit: func(value string) string {
-			return `<system xmlns="urn:ietf:params:xml:ns:yang:ietf-system"><location>` + value + `</location></system>`
-		},
+		edit: editSystem,
 	}}
 	if o.Candidate {
 		d.Target = "candidate"

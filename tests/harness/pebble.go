@@ -72,7 +72,17 @@ func startDNS(t testing.TB, p *Pebble, answer string) {
 	server := Start(t, "pebble-challtestsrv", exec.Command("/usr/bin/pebble-challtestsrv",
 		"-defaultIPv4", answer, "-defaultIPv6", "", "-dns01", p.dns, "-http01", "", "-https01", "", "-tlsalpn01", "",
 		"-management", net.JoinHostPort(p.Address, "8055")))
-	server.Output.Await(t, StartTimeout, "DNS server listening")
+	Eventually(t, StartTimeout, "the name server to listen", func() bool {
+		if !server.Running() {
+			t.Fatalf("the name server ended:\n%s", server.Output)
+		}
+		conn, err := net.Dial("tcp", p.dns)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
 }
 
 // Start runs the CA and returns when it listens.

@@ -90,13 +90,16 @@ func NewSimulatedDevice(t testing.TB, o devicesim.Options) *Device {
 	t.Helper()
 	d := &Device{
 		Kind: "simulator over TLS", Target: "running", Output: &Output{}, BlobNamespace: devicesim.NamespaceSim, TLS: NewDeviceTLS(t, simulatorUser),
-		edit: func(value string) string {
-			return `<system xmlns="urn:test"><location>` + value + `</location></system>`
-		},
+		edit: editSystem,
 	}
 	if o.Candidate {
 		d.Target = "candidate"
 	}
+	// libnetconf2 and yangcli speak of nothing that they have no schema of
+	o.Advertise = append(o.Advertise, "urn:ietf:params:xml:ns:netconf:notification:1.0?module=notifications&revision=2008-07-14",
+		systemNamespace+"?module=ietf-system&revision=2014-08-06",
+		BaseNamespace+"?module=ietf-netconf&revision=2011-06-01&features=writable-running,candidate",
+		devicesim.NamespaceSim+"?module=callhome-sim&revision=2026-11-22")
 	var s *Simulator
 	d.Alive = func() bool { return s != nil }
 	d.call = func(t testing.TB, gateway string) Call {
