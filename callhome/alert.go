@@ -8,8 +8,9 @@ import (
 )
 
 // refusals are the alerts with which a device refuses our certificate (RFC 8446
-// section 6.2), instead of ending the handshake for another reason.
+// section 6.2) once it was sent, instead of ending the login for another reason.
 var refusals = []tls.AlertError{
+	40,  // handshake_failure: OpenSSL's when the application says no, as libnetconf2 does without a cert-to-name entry
 	42,  // bad_certificate
 	43,  // unsupported_certificate
 	44,  // certificate_revoked
@@ -37,5 +38,5 @@ func alertOf(err error) tls.AlertError {
 }
 
 // refusesCertificate reports whether the error is a device's refusal of our
-// certificate.
+// certificate, which it was sent.
 func refusesCertificate(err error) bool { return slices.Contains(refusals, alertOf(err)) }

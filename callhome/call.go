@@ -39,6 +39,7 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, transport Transport, 
 	}
 	c.report(r)
 	if link != nil {
+		c.plan, c.binding = nil, nil // the link keeps c for as long as it lives
 		return
 	}
 	if r.reason.holds() {
