@@ -156,7 +156,9 @@ func (f *fakeDevice) write(doc string) { _ = f.server.WriteDocument([]byte(doc))
 
 // replyTo returns a reply that repeats the rpc's attributes byte for byte.
 func replyTo(r request, content string) string {
-	return "<rpc-reply" + r.Attributes + ">" + content + "</rpc-reply>"
+	before, _, _ := strings.Cut(r.doc, "rpc"+r.Attributes)
+	name := before[strings.LastIndex(before, "<")+1:] + "rpc-reply"
+	return "<" + name + r.Attributes + ">" + content + "</" + name + ">"
 }
 
 // received returns the operations that the device has received, with their
