@@ -76,6 +76,15 @@ func (b *logBuffer) String() string {
 	return b.buf.String()
 }
 
+func (b *logBuffer) linesWith(text string) (lines []string) {
+	for line := range strings.Lines(b.String()) {
+		if strings.Contains(line, text) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // house is a gateway that serves, and its shared port.
 type house struct {
 	*Gateway

@@ -55,7 +55,9 @@ type tlsLogin struct {
 // certificate returns what the gateway shows.
 func (l *tlsLogin) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	l.began, l.server = true, hello.ServerName
-	return l.e.g.opts.TLS.Certificate(hello)
+	var cert *tls.Certificate
+	cert, l.reason = l.e.g.opts.TLS.Certificate(hello)
+	return cert, l.reason
 }
 
 func (l *tlsLogin) decide(state tls.ConnectionState) error {
@@ -118,7 +120,10 @@ func (l *tlsLogin) target(serverName string) (string, error) {
 
 // report logs why a connection did not log in.
 func (l *tlsLogin) report(err error) {
-	if l.reason == nil && (!l.began || gone(err)) {
+	switch {
+	case l.reason != nil:
+		err = l.reason
+	case !l.began || gone(err):
 		l.e.logStranger(l.source, err)
 		return
 	}

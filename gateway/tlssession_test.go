@@ -129,7 +129,7 @@ func TestHalfCloseOverTLS(t *testing.T) {
 			if _, err := device.Next(); err != io.EOF {
 				t.Errorf("the device reads %v, want the end", err)
 			}
-			close(asked)
+			asked <- struct{}{}
 			<-answer
 			_ = device.WriteDocument([]byte(reply(1, "<ok/>")))
 		}()
@@ -137,17 +137,24 @@ func TestHalfCloseOverTLS(t *testing.T) {
 	})
 	h.attach("edge-1", l)
 	t.Cleanup(func() { l.breaks(errReset) })
-	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
-	write(t, m.conn, rpc(1, "<get/>"))
-	if err := m.CloseWrite(); err != nil {
-		t.Fatal(err)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		m, err := tryTLS(t, opts.TLSPort, &tls.Config{
+			ServerName: "edge-1.gw.example.net", Certificates: []tls.Certificate{p.noc}, MaxVersion: version,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, m.open().conn, rpc(1, "<get/>"))
+		if err := m.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		<-asked
+		answer <- struct{}{}
+		if got := read(t, m.conn); !strings.Contains(got, "<ok/>") {
+			t.Errorf("%s: got %q", tls.VersionName(version), got)
+		}
+		m.ends()
 	}
-	<-asked
-	close(answer)
-	if got := read(t, m.conn); !strings.Contains(got, "<ok/>") {
-		t.Errorf("got %q", got)
-	}
-	m.ends()
 }
 
 // A connection that breaks ends its session at once, without waiting for what
