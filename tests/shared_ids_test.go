@@ -84,7 +84,7 @@ func TestTenThousandRequestsOfEachOfTwoManagersGetTheirOwnReplies(t *testing.T) 
 				many = 1000
 			}
 			var managers sync.WaitGroup
-			over := harness.ConnectTLS(t, l.edge1TLS(), harness.Base11)
+			over := harness.ConnectTLS(t, l.edge1TLS(), harness.Base10, harness.Base11)
 			for parity, s := range []*harness.Session{over, harness.Connect(t, l.edge1(), harness.Base10).Session} {
 				managers.Go(func() { askMany(t, l.device, s, many, parity) })
 			}

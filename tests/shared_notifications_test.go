@@ -147,7 +147,7 @@ func TestAnotherSubscriptionAfterTheLastSubscriberNeedsAnotherCall(t *testing.T)
 	}
 }
 
-const interleaveCapability, notificationCapability = ":interleave:1.0", ":notification:1.0"
+const interleaveCapability, notificationCapability = ":capability:interleave:1.0", ":capability:notification:1.0"
 
 // Without :interleave a subscription would take the session from all others.
 func TestWithoutInterleaveNobodySubscribesUnlessAlone(t *testing.T) {
