@@ -99,7 +99,7 @@ func TestACertificateOfEachDomainComesFromACME(t *testing.T) {
 			if again := lab.await(t, issuer, secondDomain, secondDomain); !again.Equal(second) {
 				t.Error("after the restart another certificate is shown")
 			}
-			checkModes(t, filepath.Join(lab.StateDir, "acme"))
+			checkModes(t, filepath.Join(lab.StateDir, "certmagic"))
 		})
 	}
 }

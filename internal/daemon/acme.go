@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	acmeDir = "acme" // in the state directory
+	acmeDir = "certmagic" // in the state directory
 	// acmePause follows a failure that certmagic itself does not try again.
 	acmePause = time.Hour
 )
@@ -34,11 +34,10 @@ const (
 // answers the HTTP-01 challenge only: the TLS-ALPN one goes to port 443, where
 // no NETCONF server is.
 type acmeClient struct {
-	config *config.ACME
-	dir    string
-	log    hclog.Logger
-
-	challenges net.Listener
+	config     *config.ACME
+	dir        string
+	log        hclog.Logger
+	challenges net.Listener // from listen to the end of run
 	// cache and magic are there while run runs.
 	cache atomic.Pointer[certmagic.Cache]
 	magic atomic.Pointer[certmagic.Config]

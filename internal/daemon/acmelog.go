@@ -56,7 +56,7 @@ func (c zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	for _, f := range slices.Concat(c.fields, fields) {
 		f.AddTo(values)
 	}
-	args := []any{"part", e.LoggerName, "event", cut(e.Message)}
+	args := []any{"event", cut(e.Message)}
 	for _, key := range slices.Sorted(maps.Keys(values.Fields)) {
 		args = append(args, key, cut(fmt.Sprint(values.Fields[key])))
 	}

@@ -21,9 +21,13 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	keyPin := auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:AA"}
+	certificate := auth.Identity{Type: auth.TypeCertificate, Fingerprint: "SHA256:BB"}
 	b := backend{&daemon{store: s}}
 	b.index([]callhome.Entry{
 		{Name: "edge-1", Pins: []auth.Identity{{Fingerprint: "SHA256:old"}, {Fingerprint: "SHA256:new"}}},
+		{Name: "edge-4", CertificateNames: []string{"edge-4.example"}},
+		{Name: "edge-5", Pins: []auth.Identity{keyPin}},
 	})
 	rolledOver := auth.Identity{Type: "ssh-rsa", Fingerprint: "SHA256:new"}
 	replaced := auth.Identity{Type: "ssh-rsa", Fingerprint: "SHA256:replaced"}
@@ -32,11 +36,17 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 		last   callhome.Outcome
 		want   auth.Identity
 	}{
-		"never called":                    {"edge-1", callhome.Outcome{}, auth.Identity{Fingerprint: "SHA256:old"}},
-		"let in with the second pin":      {"edge-1", callhome.Outcome{Reason: callhome.Accepted, Identity: rolledOver}, rolledOver},
-		"not let in":                      {"edge-1", callhome.Outcome{Reason: callhome.FailedLogin, Identity: rolledOver}, auth.Identity{Fingerprint: "SHA256:old"}},
-		"let in, and replaced since":      {"edge-2", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, approved},
-		"known by its address, if at all": {"edge-3", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, auth.Identity{}},
+		"never called":                            {"edge-1", callhome.Outcome{}, auth.Identity{Fingerprint: "SHA256:old"}},
+		"let in with the second pin":              {"edge-1", callhome.Outcome{Reason: callhome.Accepted, Identity: rolledOver}, rolledOver},
+		"not let in":                              {"edge-1", callhome.Outcome{Reason: callhome.FailedLogin, Identity: rolledOver}, auth.Identity{Fingerprint: "SHA256:old"}},
+		"let in, and replaced since":              {"edge-2", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, approved},
+		"known by a name in its certificate":      {"edge-4", callhome.Outcome{Reason: callhome.Accepted, Identity: certificate}, certificate},
+		"not let in with a name":                  {"edge-4", callhome.Outcome{Reason: callhome.RejectedExpired, Identity: certificate}, auth.Identity{}},
+		"known by the key of its certificate":     {"edge-5", callhome.Outcome{Reason: callhome.Accepted, Identity: certificate}, certificate},
+		"not let in with the key":                 {"edge-5", callhome.Outcome{Reason: callhome.RejectedRevoked, Identity: certificate}, keyPin},
+		"named by a CA":                           {"edge-6", callhome.Outcome{Reason: callhome.Accepted, Identity: certificate}, certificate},
+		"approved since, and let in with another": {"edge-2", callhome.Outcome{Reason: callhome.Accepted, Identity: certificate}, approved},
+		"known by its address, if at all":         {"edge-3", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, auth.Identity{}},
 	} {
 		if got := b.identity(c.device, c.last); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
 	"callhome-gateway/gateway"
 	"callhome-gateway/internal/config"
@@ -145,7 +146,8 @@ func (d *daemon) index(entries []callhome.Entry) {
 
 // ended notes how a call ended.
 func (d *daemon) ended(o callhome.Outcome) {
-	if d.remembers(o.Device) {
+	named := o.Reason == callhome.Accepted && o.Identity.Type == auth.TypeCertificate // by a CA, if by nobody else
+	if named || d.remembers(o.Device) {
 		d.store.NoteOutcome(o)
 		d.gateway.NoteOutcome(o.Device, o)
 	}
@@ -160,10 +162,10 @@ func (d *daemon) detached(l *callhome.Link) {
 }
 
 // remembers reports whether anything is kept of the device: it is configured,
-// or somebody or its first use made it known. Strangers, and a device that was
-// just forgotten, leave nothing.
+// or somebody, its first use or a CA made it known. Strangers, and a device that
+// was just forgotten, leave nothing.
 func (d *daemon) remembers(name string) bool {
-	return d.configured(name) || len(d.store.Named(name)) > 0
+	return d.configured(name) || len(d.store.Named(name)) > 0 || d.store.Issued(name)
 }
 
 func (d *daemon) configured(name string) bool { return d.entries[name] != nil }
@@ -192,9 +194,13 @@ func (d *daemon) listen() (err error) {
 	if err := d.gateway.Listen(); err != nil {
 		return err
 	}
+	known := d.store.AllIssued()
 	for _, device := range d.store.Devices() {
-		if err := d.gateway.AddDevice(device.Name); err != nil {
-			d.log.Warn("a known device has no endpoint of its own", "device", device.Name, "error", err)
+		known = append(known, device.Name)
+	}
+	for _, name := range known {
+		if err := d.gateway.AddDevice(name); err != nil {
+			d.log.Warn("a known device has no endpoint of its own", "device", name, "error", err)
 		}
 	}
 	return nil

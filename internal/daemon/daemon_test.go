@@ -3,7 +3,14 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
+	"math/big"
 	"net"
 	"net/netip"
 	"os"
@@ -91,9 +98,13 @@ func startDevice(t *testing.T, connect, seed string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := devicesim.New(devicesim.Options{
-		Connect: connect, HostKeys: []ssh.Signer{key}, Username: "netconf", Password: "secret", Reconnect: 10 * time.Millisecond,
-	})
+	runDevice(t, devicesim.Options{Connect: connect, HostKeys: []ssh.Signer{key}, Username: "netconf", Password: "secret"})
+}
+
+func runDevice(t *testing.T, o devicesim.Options) {
+	t.Helper()
+	o.Reconnect = 10 * time.Millisecond
+	d, err := devicesim.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,6 +177,113 @@ func TestPendingDeviceIsApprovedConnectedRenamedAndForgotten(t *testing.T) {
 	}
 }
 
+// withTLS lets the configuration take calls over TLS.
+func withTLS(t *testing.T, c *config.Config) {
+	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := devicesim.GenerateCertificate("gateway", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Callhome.TLSPort = port
+	c.Callhome.NamedUsers["fleet"].TLS = &auth.UserTLS{Certificate: cert}
+}
+
+func TestPendingTLSDeviceIsApprovedByTheBeginningOfItsFingerprint(t *testing.T) {
+	c := testConfig(t)
+	withTLS(t, c)
+	h := startDaemon(t, c)
+	runDevice(t, devicesim.Options{Name: "olt-7", Connect: h.CallhomeTLS, TLS: &devicesim.TLS{AnyClient: true}})
+	pending := h.await(t, control.StatePending)
+	if pending.Transport != "tls" || pending.KeyType != auth.TypeCertificate || !strings.HasPrefix(pending.Certificate, `"SERIALNUMBER=olt-7,CN=olt-7", issued by`) {
+		t.Errorf("pending %+v", pending)
+	}
+	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: pending.Identity[:18], Name: "edge-1"}); !errors.Is(err, auth.ErrUnknownDevice) {
+		t.Errorf("approved by 8 digits: %v", err)
+	}
+	short := strings.ToLower(strings.ReplaceAll(pending.Identity[7:24], ":", ""))
+	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: short, Name: "edge-1"}); err != nil {
+		t.Fatal(err)
+	}
+	up := h.await(t, control.StateConnected)
+	if up.Name != "edge-1" || up.Transport != "tls" || up.Identity != pending.Identity || up.Sessions != "shared" {
+		t.Errorf("connected %+v", up)
+	}
+	s, err := h.Status(t.Context())
+	if err != nil || !s.CallhomeTLS.Listening || s.GatewayTLS.Enabled {
+		t.Errorf("status %+v, %v", s, err)
+	}
+	h.stop()
+	c.Enabled = false
+	h = startDaemon(t, c)
+	if away := h.await(t, control.StateAway); away.Transport != "tls" || away.Identity != pending.Identity {
+		t.Errorf("away %+v", away)
+	}
+}
+
+func TestADeviceThatACANamesIsRememberedUntilItIsForgotten(t *testing.T) {
+	c := testConfig(t)
+	withTLS(t, c)
+	issuer, anchors := newDeviceCA(t)
+	user := c.Callhome.NamedUsers["fleet"].TLS
+	user.Anchors, user.NameFrom = anchors, auth.NameFromCommonName
+	h := startDaemon(t, c)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	d, err := devicesim.New(devicesim.Options{Name: "olt-7", Connect: h.CallhomeTLS, TLS: &devicesim.TLS{Issuer: issuer, AnyClient: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { defer close(done); _ = d.Run(ctx) }()
+	up := h.await(t, control.StateConnected)
+	if up.Name != "olt-7" || up.Port == 0 {
+		t.Errorf("connected %+v", up)
+	}
+	cancel()
+	<-done
+	h.await(t, control.StateAway)
+	h.stop()
+	h = startDaemon(t, c)
+	if away := h.await(t, control.StateAway); away.Name != "olt-7" || away.Port != up.Port || away.Identity != up.Identity || away.Transport != "tls" || away.LastSeen.IsZero() {
+		t.Errorf("after a restart %+v", away)
+	}
+	if err := h.Forget(t.Context(), "olt-7"); err != nil {
+		t.Error(err)
+	}
+	if devices, err := h.Devices(t.Context()); err != nil || len(devices) != 0 {
+		t.Errorf("forgotten: %+v, %v", devices, err)
+	}
+}
+
+// newDeviceCA makes a CA that issues the certificates of devices.
+func newDeviceCA(t *testing.T) (*tls.Certificate, *auth.Anchors) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Devices CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors, err := auth.NewAnchors([]*x509.Certificate{ca}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, anchors
+}
+
 func TestStateOutlivesTheProcess(t *testing.T) {
 	c := testConfig(t)
 	h := startDaemon(t, c)
@@ -204,6 +322,10 @@ func TestRunFailsWholeAndSaysWhy(t *testing.T) {
 		want   string
 	}{
 		{"call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Port = port }, "cannot listen for calls (callhome address and port)"},
+		{"TLS call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.TLSPort = port }, "cannot listen for calls (callhome address and tls_port)"},
+		{"challenge port taken", func(_ *testing.T, c *config.Config) {
+			c.Gateway.TLS, c.TLS.ACME = &gateway.TLSOptions{}, &config.ACME{HTTPPort: port}
+		}, "challenges of the ACME CA (http_port)"},
 		{"shared port taken", func(_ *testing.T, c *config.Config) { c.Gateway.Port = port }, "the shared endpoint"},
 		{"device port taken", func(_ *testing.T, c *config.Config) {
 			c.Gateway.Devices = []gateway.DeviceConfig{{Name: "edge-1", Port: port}}

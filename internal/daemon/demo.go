@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -34,9 +35,11 @@ const (
 	demoStart = 20 * time.Second
 )
 
-// demoDevices call home to the demo. The last one is not approved yet, so that
-// the newcomer approves it.
+// demoDevices call home to the demo, one of them over TLS. The last one is not
+// approved yet, so that the newcomer approves it.
 var demoDevices = []string{"edge-1", "edge-2", "edge-3"}
+
+const demoTLSDevice = "edge-2"
 
 // Demo runs a gateway in a temporary directory with simulated devices that
 // call it over loopback, and prints to w how to reach them. It runs until ctx
@@ -56,6 +59,8 @@ type demo struct {
 	version string
 	log     hclog.Logger
 	config  *config.Config
+	// client is what devices know the gateway by over TLS.
+	client tls.Certificate
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -74,7 +79,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	case addresses = <-ready:
 	}
-	stop, err := d.startDevices(ctx, addresses.Callhome)
+	stop, err := d.startDevices(ctx, addresses)
 	if err == nil {
 		err = d.introduce(ctx, addresses)
 	}
@@ -103,11 +108,18 @@ func (d *demo) configure() error {
 	if err != nil {
 		return err
 	}
-	user := &auth.User{Name: "fleet", Username: demoUser, Password: demoPassword}
+	tlsCalls, err := freePort()
+	if err != nil {
+		return err
+	}
+	if d.client, err = devicesim.GenerateCertificate("callhome-gateway", nil); err != nil {
+		return err
+	}
+	user := &auth.User{Name: "fleet", Username: demoUser, Password: demoPassword, TLS: &auth.UserTLS{Certificate: d.client}}
 	d.config = &config.Config{
 		StateDir: filepath.Join(d.dir, "state"),
 		Enabled:  true,
-		Callhome: config.Callhome{Address: loopback, Port: calls, Options: callhome.Options{
+		Callhome: config.Callhome{Address: loopback, Port: calls, TLSPort: tlsCalls, Options: callhome.Options{
 			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{user.Name: user},
 		}},
 		Gateway: gateway.Options{
@@ -116,13 +128,11 @@ func (d *demo) configure() error {
 		},
 	}
 	for i, name := range demoDevices[:len(demoDevices)-1] {
-		key, err := devicesim.KeyFromSeed(demoSeed, i)
+		pin, err := demoIdentity(i, name)
 		if err != nil {
 			return err
 		}
-		d.config.Callhome.Entries = append(d.config.Callhome.Entries, callhome.Entry{
-			Name: name, User: user, Pins: []auth.Identity{auth.SSHIdentity(key.PublicKey())},
-		})
+		d.config.Callhome.Entries = append(d.config.Callhome.Entries, callhome.Entry{Name: name, User: user, Pins: []auth.Identity{pin}})
 		d.config.Gateway.Devices = append(d.config.Gateway.Devices, gateway.DeviceConfig{Name: name})
 	}
 	return nil
@@ -139,23 +149,50 @@ func freePort() (uint16, error) {
 	return uint16(ln.Addr().(*net.TCPAddr).Port), nil
 }
 
+// demoIdentity is what the device of that number proves.
+func demoIdentity(i int, name string) (auth.Identity, error) {
+	if name == demoTLSDevice {
+		cert, err := devicesim.CertificateFromSeed(demoSeed, i, name, nil)
+		if err != nil {
+			return auth.Identity{}, err
+		}
+		return auth.Identity{Type: auth.TypeCertificate, Fingerprint: devicesim.FingerprintCertificate(cert.Certificate[0])}, nil
+	}
+	key, err := devicesim.KeyFromSeed(demoSeed, i)
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	return auth.SSHIdentity(key.PublicKey()), nil
+}
+
 // startDevices starts the devices; stop ends them.
-func (d *demo) startDevices(ctx context.Context, connect string) (stop func(), err error) {
+func (d *demo) startDevices(ctx context.Context, a Addresses) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	stop = func() { cancel(); wg.Wait() }
 	for i, name := range demoDevices {
-		key, err := devicesim.KeyFromSeed(demoSeed, i)
+		o, err := d.deviceOptions(i, name, a)
 		if err != nil {
 			return stop, err
 		}
-		device, err := devicesim.New(devicesim.Options{
-			Name: name, Connect: connect, HostKeys: []ssh.Signer{key}, Username: demoUser, Password: demoPassword, Reconnect: time.Second,
-		})
+		device, err := devicesim.New(o)
 		if err != nil {
 			return stop, err
 		}
 		wg.Go(func() { _ = device.Run(ctx) })
 	}
 	return stop, nil
+}
+
+func (d *demo) deviceOptions(i int, name string, a Addresses) (devicesim.Options, error) {
+	o := devicesim.Options{Name: name, Connect: a.Callhome, Username: demoUser, Password: demoPassword, Reconnect: time.Second}
+	if name == demoTLSDevice {
+		cert, err := devicesim.CertificateFromSeed(demoSeed, i, name, nil)
+		o.Connect = a.CallhomeTLS
+		o.TLS = &devicesim.TLS{Certificate: cert, Clients: []string{devicesim.FingerprintCertificate(d.client.Certificate[0])}}
+		return o, err
+	}
+	key, err := devicesim.KeyFromSeed(demoSeed, i)
+	o.HostKeys = []ssh.Signer{key}
+	return o, err
 }

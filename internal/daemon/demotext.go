@@ -128,8 +128,9 @@ func (d *demo) text(a Addresses, devices []control.Device, shared, reply string)
 	host, port, _ := net.SplitHostPort(shared)
 	fmt.Fprintf(&b, `
 A gateway is running on this machine, and %d simulated devices have called home
-to it (%s). It has logged in to %s, asked for the configuration
-like any NETCONF manager, through the shared port %s, and got:
+to it, over SSH (%s) and over TLS (%s). It has logged in to
+%s, asked for the configuration like any NETCONF manager, through the shared
+port %s, and got:
 
 %s
 
@@ -151,7 +152,7 @@ its next call, a few seconds later:
 
 Ctrl-C ends the demo and removes all of it.
 
-`, len(devices), a.Callhome, first.Name, port, indent(reply), demoPassword,
+`, len(devices), a.Callhome, a.CallhomeTLS, first.Name, port, indent(reply), demoPassword,
 		port, demoManager, first.Name, host,
 		first.Port, demoManager, host,
 		host, first.Port, demoManager, demoPassword,

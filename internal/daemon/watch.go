@@ -33,15 +33,14 @@ type watched struct {
 
 // stamp tells whether a file is still the same.
 type stamp struct {
-	size int64
-	time time.Time
+	size, time int64
 }
 
 func stamps(files []string) []stamp {
 	list := make([]stamp, len(files))
 	for i, file := range files {
 		if info, err := os.Stat(file); err == nil && info.Mode()&fs.ModeType == 0 {
-			list[i] = stamp{info.Size(), info.ModTime()}
+			list[i] = stamp{info.Size(), info.ModTime().UnixNano()}
 		}
 	}
 	return list
@@ -68,8 +67,8 @@ func (d *daemon) watchList() []*watched {
 	return list
 }
 
-// watch reads files again that change, until ctx ends. A daemon whose files
-// nobody watches would need a restart, which ends all sessions.
+// watch reads files again that change, until ctx ends: a restart would end all
+// sessions.
 func (d *daemon) watch(ctx context.Context) error {
 	list := d.watchList()
 	if len(list) == 0 {

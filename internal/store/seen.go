@@ -2,6 +2,7 @@ package store
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"callhome-gateway/auth"
@@ -124,6 +125,31 @@ func (s *Store) Seen(name string) (Seen, bool) {
 		return Seen{}, false
 	}
 	return e.Seen, true
+}
+
+// Issued reports whether the device has proved itself by a certificate when it
+// last called. Where nothing else is known of it, a CA has named it.
+func (s *Store) Issued(name string) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok := s.seen[name]
+	return ok && e.issued()
+}
+
+func (e *seenEntry) issued() bool { return e.Outcome.Identity.Type == auth.TypeCertificate }
+
+// AllIssued returns the names of all devices for which Issued holds, in order.
+func (s *Store) AllIssued() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var names []string
+	for name, e := range s.seen {
+		if e.issued() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (s *Store) collectSeenLocked(b *batch) {
