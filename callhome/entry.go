@@ -18,9 +18,13 @@ type Entry struct {
 	// Prefix matches none.
 	Address netip.Prefix
 	// Pins are the identities that this device may prove; several for a key
-	// rollover. None leaves the decision to the trust setting. A Pin whose Type
-	// is empty is a bare fingerprint: the device is then asked for one key type
-	// after the other, a call each, until the pinned one shows.
+	// rollover. None leaves the decision to CertificateNames or the trust
+	// setting. Host keys count over SSH, and certificates (auth.TypeCertificate)
+	// and their keys (auth.TypeCertificateKey) over TLS; a device that calls over
+	// the one from Address, but is pinned for the other only, has changed. A Pin
+	// whose Type is empty is the bare fingerprint of a host key: the device is
+	// then asked for one key type after the other, a call each, until the pinned
+	// one shows.
 	Pins []auth.Identity
 	// CertificateNames are the names of which the device's certificate must have
 	// one, in a validated certificate of the Anchors of User.TLS (see

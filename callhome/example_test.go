@@ -2,8 +2,10 @@ package callhome_test
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
+	"strings"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
@@ -52,6 +54,53 @@ func ExampleServer() {
 	// <nil>
 }
 
+// A device that calls over TLS carries one NETCONF session, which an
+// application takes over with Link.Trunk.
+func ExampleServer_ServeTLS() {
+	own, _ := devicesim.GenerateCertificate("gateway", nil)
+	theirs, _ := devicesim.GenerateCertificate("edge-1", nil)
+	certificate, _ := x509.ParseCertificate(theirs.Certificate[0])
+	links := make(chan *callhome.Link, 1)
+	server, err := callhome.New(callhome.Options{
+		Entries: []callhome.Entry{{
+			Name: "edge-1",
+			Pins: []auth.Identity{auth.CertificateIdentity(certificate)},
+			User: &auth.User{Name: "fleet", TLS: &auth.UserTLS{Certificate: own}},
+		}},
+		Memory: &memory{},
+		Attach: func(l *callhome.Link) { links <- l },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- server.ServeTLS(ctx, listener) }()
+	called := exampleCall(ctx, devicesim.Options{
+		Connect: listener.Addr().String(), TLS: &devicesim.TLS{Certificate: theirs, AnyClient: true}, Reconnect: -1,
+	})
+
+	link, replies := <-links, make(chan string)
+	trunk := link.Trunk(func(reply *callhome.Message) { replies <- reply.Head.ID })
+	request := `<rpc xmlns="urn:ietf:params:xml:ns:netconf:base:1.0" message-id="7"><get/></rpc>`
+	_ = trunk.Send(&callhome.Message{
+		Head: callhome.Head{Kind: callhome.KindRPC}, Size: int64(len(request)), Body: strings.NewReader(request),
+	})
+	fmt.Println(link.Name(), "has answered", <-replies, "over", link.Transport())
+	cancel()
+	<-called
+	fmt.Println(<-served)
+	// Output:
+	// edge-1 has answered 7 over tls
+	// <nil>
+}
+
 // The user-select hook chooses the credential by the address of the caller.
 func ExampleUserSelect() {
 	lab := &auth.User{Name: "lab", Username: "admin", Password: "admin"}
@@ -74,10 +123,14 @@ func ExampleUserSelect() {
 
 // exampleDevice calls once; the channel is closed when the call has ended.
 func exampleDevice(ctx context.Context, connect string, key ssh.Signer) <-chan struct{} {
-	ended := make(chan struct{})
-	device, err := devicesim.New(devicesim.Options{
+	return exampleCall(ctx, devicesim.Options{
 		Connect: connect, HostKeys: []ssh.Signer{key}, Username: "netconf", Password: "secret", Reconnect: -1,
 	})
+}
+
+func exampleCall(ctx context.Context, o devicesim.Options) <-chan struct{} {
+	ended := make(chan struct{})
+	device, err := devicesim.New(o)
 	if err != nil {
 		panic(err)
 	}

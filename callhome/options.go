@@ -13,10 +13,12 @@ import (
 // Options configures a Server. The zero value of every duration and bound
 // means its default, which the field's comment gives.
 type Options struct {
-	// Entries are the session entries. Their names must be unique.
+	// Entries are the session entries. Their names, pins and certificate names
+	// must be unique.
 	Entries []Entry
 	// Users are the callhome-users, in the order in which they are tried for
-	// devices whose entry or approval names no user.
+	// devices whose entry or approval names no user. Those without a credential
+	// for the transport of a call are left out.
 	Users []*auth.User
 	// NamedUsers are all user entries by name, for approved devices that name one.
 	NamedUsers map[string]*auth.User
@@ -47,7 +49,8 @@ type Options struct {
 	// (default 15m; negative: until the process ends, as yangcli-pro does).
 	FailureTTL time.Duration
 	// KeepaliveInterval is the time without traffic after which a device is
-	// sent an SSH global request (default 15s).
+	// sent an SSH global request or, over TLS, a TCP keepalive probe, which has
+	// whole seconds (default 15s).
 	KeepaliveInterval time.Duration
 	// DeadAfter is how long a device may leave TCP segments unacknowledged
 	// before its link is closed (default 45s).
@@ -56,7 +59,8 @@ type Options struct {
 	// session sends a cheap RPC (default 4m; negative: never).
 	IdleRPC time.Duration
 	// ReplyLiveness says that only replies count as life, for gateways behind
-	// a proxy that ends the TCP connection and acknowledges by itself.
+	// a proxy that ends the TCP connection and acknowledges by itself. Over TLS
+	// the device is then sent a cheap RPC at every KeepaliveInterval.
 	ReplyLiveness bool
 	// MaxHandshakes bounds the key exchanges in progress (default 64).
 	MaxHandshakes int

@@ -424,3 +424,30 @@ func TestTLSLinkEndsWithCloseNotify(t *testing.T) {
 		t.Errorf("the device saw %v, not close_notify", err)
 	}
 }
+
+func TestShutdownOfTLSDoesNotWaitForAnybody(t *testing.T) {
+	f := newFleet(t)
+	cert := callhome.SelfSigned(t, "device")
+	s := newServer(t, f.approving(cert))
+	stop := run(t, func(ctx context.Context) error { return s.ServeTLS(ctx, s.ln) })
+	d := tlsDevice(t, s, 0, devicesim.TLS{Certificate: cert}, devicesim.Options{})
+	s.want(t, callhome.Accepted)
+	link := receive(t, s.links, "link")
+	d.Freeze()
+	defer d.Thaw()
+	silent, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	// Its ClientHello has come: the call is in its handshake.
+	if _, err := io.ReadFull(silent, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	stop()
+	if took := time.Since(begin); took > 2*time.Second {
+		t.Errorf("took %s", took)
+	}
+	receive(t, link.Done(), "end of the link")
+}
