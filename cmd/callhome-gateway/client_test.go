@@ -21,11 +21,12 @@ type fakeGateway struct{ approved control.ApproveRequest }
 func (*fakeGateway) Status(context.Context) (control.Status, error) {
 	return control.Status{
 		Version: "v1.2.3", PID: 42, Started: time.Now(), StateDir: "/var/lib/x",
-		Callhome: control.Listener{Enabled: true, Address: "0.0.0.0:4334", Listening: true},
-		Gateway:  control.Listener{Enabled: true, Address: "127.0.0.1:830"},
-		Devices:  control.Counts{Connected: 1, Away: 2, Pending: 3},
-		Failures: []control.Failure{{Device: "edge-1", User: "fleet", Identity: "SHA256:one", Since: time.Now()}},
-		Awaited:  []control.Awaited{{Address: "192.0.2.1", Usernames: []string{"admin", "root"}}},
+		Callhome:    control.Listener{Enabled: true, Address: "0.0.0.0:4334", Listening: true},
+		Gateway:     control.Listener{Enabled: true, Address: "127.0.0.1:830"},
+		CallhomeTLS: control.Listener{Enabled: true, Address: "0.0.0.0:4335", Listening: true},
+		Devices:     control.Counts{Connected: 1, Away: 2, Pending: 3},
+		Failures:    []control.Failure{{Device: "edge-1", User: "fleet", Identity: "SHA256:one", Since: time.Now()}},
+		Awaited:     []control.Awaited{{Address: "192.0.2.1", Usernames: []string{"admin", "root"}}},
 	}, nil
 }
 
@@ -35,6 +36,7 @@ func (*fakeGateway) Devices(context.Context) ([]control.Device, error) {
 			LastOutcome: &control.Outcome{Time: time.Now(), Reason: "accepted"}},
 		{Name: "edge-2", State: control.StateAway, LastSeen: time.Now().Add(-90 * time.Minute)},
 		{State: control.StatePending, Identity: "SHA256:two", KeyType: "ssh-ed25519\x1b[2J\n", Address: "192.0.2.2", Calls: 7},
+		{State: control.StatePending, Transport: "tls", Identity: "SHA256:9F:86", KeyType: "x509", Address: "192.0.2.3", Calls: 1, Certificate: "\"CN=olt-7\", issued by \x1b[2J"},
 	}, nil
 }
 
@@ -42,7 +44,7 @@ func (*fakeGateway) Device(_ context.Context, name string) (control.Device, erro
 	if name != "edge-1" {
 		return control.Device{}, fmt.Errorf("showing %q: %w", name, auth.ErrUnknownDevice)
 	}
-	return control.Device{Name: name, State: control.StateConnected, Capabilities: []string{"urn:a", "evil\x1b[31m\tx"},
+	return control.Device{Name: name, State: control.StateConnected, Transport: "tls", TLSPort: 21001, Sessions: "shared", CertificateNames: []string{"edge-1.example"}, Capabilities: []string{"urn:a", "evil\x1b[31m\tx"},
 		LastOutcome: &control.Outcome{Time: time.Now(), Reason: "accepted", Detail: "logged in"}}, nil
 }
 
@@ -107,11 +109,11 @@ func TestClientCommands(t *testing.T) {
 		status int
 		want   []string
 	}{
-		"status": {"status", 0, []string{"v1.2.3", "listening on 0.0.0.0:4334", "not listening",
+		"status": {"status", 0, []string{"v1.2.3", "listening on 0.0.0.0:4334", "listening on 0.0.0.0:4335", "shared endpoint (TLS)", "not listening",
 			"1 connected, 2 away, 3 pending", "fleet", "never", "admin, root", "device list"}},
 		"list": {"device list", 0, []string{"edge-1", "connected (busy)", "20001", "accepted, 0s ago", "1h30m ago",
-			"SHA256:two", `"ssh-ed25519\x1b[2J\n"`, "device approve FINGERPRINT --name NAME"}},
-		"show":       {"device show edge-1", 0, []string{"logged in", "capabilities (2)", "  urn:a", `"evil\x1b[31m\tx"`}},
+			"SHA256:two", "shows a certificate of", `issued by \x1b[2J`, "TLS PORT", `"ssh-ed25519\x1b[2J\n"`, "device approve FINGERPRINT --name NAME"}},
+		"show":       {"device show edge-1", 0, []string{"logged in", "21001", "shared", "edge-1.example", "capabilities (2)", "  urn:a", `"evil\x1b[31m\tx"`}},
 		"show none":  {"device show edge-7", 1, []string{`callhome-gateway: showing "edge-7": no such device`}},
 		"approve":    {"device approve SHA256:two --name edge-3", 0, []string{"approved SHA256:two as edge-3: it is let in when it calls again"}},
 		"reject":     {"device reject SHA256:two", 0, []string{"rejected SHA256:two"}},
@@ -138,7 +140,7 @@ func TestClientCommands(t *testing.T) {
 func TestJSONIsAnArrayOfObjects(t *testing.T) {
 	_, socket := startFake(t)
 	for args, want := range map[string]int{
-		"device list --json":                      3,
+		"device list --json":                      4,
 		"device show edge-1 edge-1 --json":        2,
 		"device approve SHA256:x --name a --json": 1,
 	} {
@@ -168,7 +170,7 @@ func TestCompletionOffersDevices(t *testing.T) {
 	_, socket := startFake(t)
 	for args, want := range map[string]string{
 		"show":    "edge-1\nedge-2\n",
-		"approve": "SHA256:two\n",
+		"approve": "SHA256:two\nSHA256:9F:86\n",
 	} {
 		var out, errOut bytes.Buffer
 		run([]string{"__complete", "device", args, "--socket", socket, ""}, strings.NewReader(""), &out, &errOut)

@@ -128,9 +128,9 @@ func (d *demo) text(a Addresses, devices []control.Device, shared, reply string)
 	host, port, _ := net.SplitHostPort(shared)
 	fmt.Fprintf(&b, `
 A gateway is running on this machine, and %d simulated devices have called home
-to it, over SSH (%s) and over TLS (%s). It has logged in to
-%s, asked for the configuration like any NETCONF manager, through the shared
-port %s, and got:
+to it, over SSH (%s) and over TLS (%s).
+It has logged in to %s, asked for the configuration like any NETCONF
+manager, through the shared port %s, and got:
 
 %s
 

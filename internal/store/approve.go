@@ -9,8 +9,9 @@ import (
 
 // Approval is an operator's decision about one device.
 type Approval struct {
-	// Device says which: a fingerprint, the beginning of one (8 characters
-	// at least, with or without "SHA256:"), or the name of a known device.
+	// Device says which: a fingerprint, the beginning of one (8 characters at
+	// least, or 12 hex digits of a certificate's; with or without "SHA256:"), or
+	// the name of a known device.
 	Device string
 	// Name is what it shall be called. If empty, it keeps its name, or gets
 	// that of the session entry it matched.
@@ -120,8 +121,8 @@ func (s *Store) findPending(ref string) (d auth.Device, found bool, err error) {
 
 // UnknownDevice is the error about a device that nobody knows.
 func UnknownDevice(ref string) error {
-	return fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows their names, and the fingerprints of those that wait for approval (at least %d characters are needed)",
-		ref, auth.ErrUnknownDevice, auth.MinFingerprint)
+	return fmt.Errorf("%.80q: %w: \"callhome-gateway device list\" shows their names, and the fingerprints of those that wait for approval (at least %d characters are needed, or %d hex digits of a certificate's)",
+		ref, auth.ErrUnknownDevice, auth.MinFingerprint, auth.MinFingerprintHex)
 }
 
 // pick returns the device in the list that ref means by the first of the
