@@ -22,13 +22,16 @@ var tls12Suites = []uint16{
 // newTLSConfig returns a configuration that lacks only its callbacks. A manager
 // must show a certificate (RFC 7589 section 5); which one is accepted is
 // decided in the callback, for pinned ones need no CA. There are no session
-// tickets: a certificate that was revoked would live on in them.
+// tickets: a certificate that was revoked would live on in them. Records are
+// large from the start: a reply is of no use before its end.
 func newTLSConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:             tls.VersionTLS12,
 		CipherSuites:           tls12Suites,
 		ClientAuth:             tls.RequireAnyClientCert,
 		SessionTicketsDisabled: true,
+
+		DynamicRecordSizingDisabled: true,
 	}
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -63,6 +64,9 @@ func (s *tlsSession) finish(why *ending) {
 		return // it would not come through
 	}
 	_ = s.tls.CloseWrite()
+	if !why.abrupt { // which does not take long
+		defer context.AfterFunc(s.conn.e.ctx, s.conn.kill)()
+	}
 	s.tls.hangUp(time.Now().Add(grace))
 }
 

@@ -207,8 +207,14 @@ func TestSlowManagerIsEndedOverTLS(t *testing.T) {
 
 func TestShutdownOverTLS(t *testing.T) {
 	opts, p := tlsOptions(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-2"}}
 	h := serve(t, opts).with(t, "edge-1")
 	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
+	// This one was told that its device is away, and does not go.
+	lingering := dialTLS(t, opts.TLSPort, "edge-2", p.noc)
+	if _, err := lingering.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatal(err)
+	}
 	begin := time.Now()
 	h.stop()
 	if took := time.Since(begin); took > 2*time.Second {
