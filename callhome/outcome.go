@@ -107,7 +107,7 @@ func (s *Server) logOutcome(o Outcome) {
 	args = append(args, "detail", o.Detail)
 	switch o.Reason {
 	case RejectedKeyChanged:
-		s.log.Error("a device shows another identity", args...)
+		s.log.Error("a device shows another key", args...)
 	case RejectedPending:
 		// It calls every few seconds until somebody decides.
 		s.log.Info("a device waits for approval", args...)
