@@ -24,13 +24,20 @@ func (d *Device) notify(m *netconf.Message) {
 		return
 	}
 	heard := newListener(m.Body)
+	heard.heard = d.heardEvent
 	d.publish(&netconf.Message{Head: m.Head, Size: m.Size, Body: heard}, subscribers)
-	if _, err := io.Copy(io.Discard, heard); err == nil && heard.head().Op.Local == "notificationComplete" {
-		d.mu.Lock()
-		defer d.unlock()
-		d.state.ended()
-		d.advance()
+	_, _ = io.Copy(io.Discard, heard) // what is left of it
+}
+
+// heardEvent takes account of the end of a subscription that has one.
+func (d *Device) heardEvent(h netconf.Head) {
+	if h.Op.Local != "notificationComplete" {
+		return
 	}
+	d.mu.Lock()
+	defer d.unlock()
+	d.state.ended()
+	d.advance()
 }
 
 // subscribers returns who gets the device's events, and whether there is an

@@ -77,34 +77,3 @@ func (p progress) Write(b []byte) (int, error) {
 	}
 	return len(b), nil
 }
-
-// listener is a Body that listens to what it says while it is read. What is not
-// well-formed says nothing.
-type listener struct {
-	body    io.Reader
-	checker *netconf.Checker
-}
-
-func newListener(body io.Reader) *listener { return &listener{body, netconf.NewChecker()} }
-
-func (l *listener) Read(p []byte) (int, error) {
-	n, err := l.body.Read(p)
-	_, _ = l.checker.Write(p[:n]) // Finish tells
-	return n, err
-}
-
-// head returns what was said, once the Body is read to its end.
-func (l *listener) head() netconf.Head {
-	h, err := l.checker.Finish()
-	if err != nil {
-		return netconf.Head{}
-	}
-	return h
-}
-
-func (l *listener) outcome() netconf.Outcome {
-	if l == nil {
-		return netconf.Unclear
-	}
-	return l.head().Outcome
-}
