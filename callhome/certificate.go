@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ func (s *Server) identifyCertificate(b *binding, p *plan, sent []*x509.Certifica
 func (s *Server) anchorsOf(p *plan) []*auth.Anchors {
 	all := s.anchors
 	for _, user := range p.users {
-		if user.TLS.Anchors != nil {
+		if user.TLS.Anchors != nil && !slices.Contains(all, user.TLS.Anchors) {
 			all = append(all[:len(all):len(all)], user.TLS.Anchors)
 		}
 	}

@@ -66,3 +66,18 @@ func TestKeyProofStopsAtWhatIsEncrypted(t *testing.T) {
 		t.Errorf("%+v", k)
 	}
 }
+
+func FuzzKeyProof(f *testing.F) {
+	f.Add(tlsRecord(recordHandshake, slices.Concat(handshakeMessage(messageServerKeyExchange, 9), handshakeMessage(messageCertificateRequest, 0))), uint8(3))
+	f.Add(tlsRecord(recordAlert, []byte{1, 0}), uint8(1))
+	f.Fuzz(func(t *testing.T, wire []byte, piece uint8) {
+		var whole, cut keyProof
+		whole.hear(wire)
+		for part := range slices.Chunk(wire, int(piece)+1) {
+			cut.hear(part)
+		}
+		if whole != cut {
+			t.Errorf("whole %+v, in pieces %+v", whole, cut)
+		}
+	})
+}

@@ -21,9 +21,10 @@ var ErrDropped = fmt.Errorf("%w while a further session was being opened", ErrLi
 // waits for the device at most as long as ctx and 60 s.
 //
 // The error wraps ErrNoSession when the device refuses the channel or the
-// NETCONF subsystem on it, when it closes the channel before its hello, and
-// always over TLS, which carries one session: that is the control session,
-// which Trunk hands over. It is ErrDropped when the device drops the whole
+// NETCONF subsystem on it, when it closes the channel before its hello or says
+// none for 10 s while it answers on the control session, and always over TLS,
+// which carries one session: that is the control session, which Trunk hands
+// over. It is ErrDropped when the device drops the whole
 // connection meanwhile, and ErrLinkEnded when the link ended otherwise.
 func (l *Link) Open(ctx context.Context) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
