@@ -2,6 +2,7 @@ package config
 
 import (
 	"strings"
+	"unicode"
 
 	"callhome-gateway/auth"
 )
@@ -9,14 +10,14 @@ import (
 // certificateNames are the names by which certificates may log in as managers.
 type certificateNames struct {
 	maps []certToNameBlock
-	// owner is the manager that goes by a name, in lower case.
+	// owner is the manager that goes by a name. Case matters.
 	owner map[string]string
 }
 
 func newCertificateNames(f fileSchema) certificateNames {
 	c := certificateNames{owner: make(map[string]string)}
 	for _, b := range f.Managers {
-		c.owner[strings.ToLower(b.Name)] = b.Name
+		c.owner[b.Name] = b.Name
 	}
 	for _, b := range f.Gateway {
 		for _, t := range b.TLS {
@@ -29,17 +30,16 @@ func newCertificateNames(f fileSchema) certificateNames {
 // of returns the manager's certificate_names.
 func (c certificateNames) of(d *decoder, b managerBlock) (names []string) {
 	for _, s := range d.list(b.CertificateNames) {
-		key := strings.ToLower(s.text)
-		other, taken := c.owner[key]
+		other, taken := c.owner[s.text]
 		switch {
-		case strings.TrimSpace(s.text) == "":
-			d.problems.fail(s.at, "it is what cert_to_name finds in a certificate", "a name is empty")
+		case !usableName(s.text):
+			d.problems.fail(s.at, "it is what cert_to_name finds in a certificate", "%.80q cannot be a name in a certificate", s.text)
 		case taken && other == b.Name:
 			d.problems.warn(s.at, "leave it out", "manager %q goes by the name %q already", b.Name, s.text)
 		case taken:
 			d.problems.fail(s.at, "a name leads to one manager", "manager %q goes by the name %q already", other, s.text)
 		default:
-			c.owner[key] = b.Name
+			c.owner[s.text] = b.Name
 			names = append(names, s.text)
 		}
 	}
@@ -58,9 +58,15 @@ func (c certificateNames) mayGive(d *decoder, b managerBlock) bool {
 			word = s.text
 		}
 		name, _ := d.string(m.Name)
-		if word != string(auth.CertMapSpecified) || c.owner[strings.ToLower(name.text)] == b.Name {
+		if word != string(auth.CertMapSpecified) || c.owner[name.text] == b.Name {
 			return true
 		}
 	}
 	return false
+}
+
+// usableName reports whether a certificate may give the name.
+func usableName(name string) bool {
+	const longest = 255 // as in auth
+	return strings.TrimSpace(name) != "" && len(name) <= longest && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }

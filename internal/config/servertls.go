@@ -23,11 +23,17 @@ type ServerTLS struct {
 	ACME *ACME // or nil
 }
 
+// maxDomain leaves 63 and a dot of what DNS has for a name.
+const maxDomain = 253 - 1 - 63
+
 // gatewayTLS decodes what the TLS endpoints need. A gateway without such
 // endpoints gets no TLSOptions, whatever the block says.
 func (d *decoder) gatewayTLS(c *Config, b *gatewayBlock, f fileSchema) {
 	if s, ok := d.string(b.Domain); ok {
 		c.Gateway.Domain = d.domain(s)
+		if len(s.text) > maxDomain {
+			d.problems.fail(s.at, "", "domain must leave room for the names of devices: it has %d characters, and %d is the most", len(s.text), maxDomain)
+		}
 	}
 	t := single(d.problems, "tls", b.TLS, func(b serverTLSBlock) hcl.Range { return b.Def })
 	options := &gateway.TLSOptions{}
@@ -186,7 +192,7 @@ func (d *decoder) checkMapped(name item, f fileSchema) {
 			known = append(known, s.text)
 		}
 	}
-	if !slices.ContainsFunc(known, func(s string) bool { return strings.EqualFold(s, name.text) }) {
+	if !slices.Contains(known, name.text) {
 		hint := didYouMean(name.text, known)
 		if hint == "" {
 			hint = "name a manager block, or what is in certificate_names of one"

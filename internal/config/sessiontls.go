@@ -5,7 +5,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"unicode"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
@@ -89,7 +88,7 @@ func (d *decoder) notEmpty(a *hcl.Attribute) {
 func (d *decoder) certificateNames(b sessionBlock, checks sessionChecks) (names []string) {
 	for _, s := range d.list(b.CertificateNames) {
 		name := auth.NormalizeCertificateName(s.text)
-		if strings.TrimSpace(name) == "" || len(name) > 1024 || strings.ContainsFunc(name, unicode.IsControl) {
+		if !usableName(name) {
 			d.problems.fail(s.at, "it is the common name, a DNS name, an IP address or a URI of the subjectAltName, or the serialNumber of the subject", "%q cannot be a name in a certificate", s.text)
 			continue
 		}

@@ -18,7 +18,7 @@ manager "noc" {
 }
 
 manager "script" {
-  certificate_names = ["Robot", "NOC", ""]
+  certificate_names = ["robot", "noc", "", "a\nb"]
   devices           = ["*"]
 }
 
