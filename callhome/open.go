@@ -29,6 +29,8 @@ var ErrDropped = fmt.Errorf("%w while a further session was being opened", ErrLi
 func (l *Link) Open(ctx context.Context) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	type result struct {
 		session *Session
 		err     error
@@ -39,6 +41,7 @@ func (l *Link) Open(ctx context.Context) (*Session, error) {
 	case <-ctx.Done():
 		return nil, l.openTimedOut(ctx)
 	}
+	defer l.watchSilence(ctx, giveUp)()
 	ok := l.spawn(func() {
 		defer func() { <-l.opening }()
 		session, err := l.bearer.openFurther(ctx)
@@ -65,6 +68,9 @@ func (l *Link) Open(ctx context.Context) (*Session, error) {
 func (l *Link) openTimedOut(ctx context.Context) error {
 	if err := l.Err(); err != nil {
 		return ErrLinkEnded
+	}
+	if cause := context.Cause(ctx); cause == errSilentSession {
+		return fmt.Errorf("%w: %w", ErrNoSession, cause)
 	}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return errors.New("the device did not open a NETCONF session in time; it may be at work on a long request")

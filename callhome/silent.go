@@ -21,7 +21,9 @@ const (
 var errSilentSession = errors.New("the device answers on its first session, and says nothing on a further one")
 
 // watchSilence gives up on a further session on which the device says nothing
-// while it answers on the control session. It ends with ctx, or by stop.
+// while it answers on the control session. It ends with ctx, or by stop. Who
+// waits for the session must not wait for its channel: such a server does not
+// confirm that it is closed either.
 func (l *Link) watchSilence(ctx context.Context, giveUp context.CancelCauseFunc) (stop func() bool) {
 	return time.AfterFunc(silentAfter, func() {
 		l.spawn(func() {

@@ -99,15 +99,10 @@ func (b *sshBearer) openControl(ctx context.Context) (*Session, error) {
 }
 
 func (b *sshBearer) openFurther(ctx context.Context) (*Session, error) {
-	ctx, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	defer b.link.watchSilence(ctx, giveUp)()
 	s, err := b.openSession(ctx, b.refuseRequests)
 	switch {
 	case err == nil, errors.Is(err, ErrNoSession):
 		return s, err
-	case context.Cause(ctx) == errSilentSession:
-		return nil, fmt.Errorf("%w: %w", ErrNoSession, errSilentSession)
 	case errors.Is(err, ErrLinkEnded), errors.Is(err, errNoAnswer), errors.Is(err, errNoHello):
 		if ended := b.link.dropped(); ended != nil {
 			return nil, ended
