@@ -72,6 +72,9 @@ func TestALargeRequestArrivesWhole(t *testing.T) {
 				if reply, err := s.GetConfig(l.device.Target); err != nil || strings.Count(reply, "x") < size {
 					t.Fatalf("%d bytes came back: %v", len(reply), err)
 				}
+				if err := s.CloseSession(); err != nil { // which discards what it has not committed
+					t.Fatal(err)
+				}
 			}
 		})
 	}
