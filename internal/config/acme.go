@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/x509"
+	"net/netip"
 	"net/url"
 	"strings"
 
@@ -52,7 +53,20 @@ func (d *decoder) acme(c *Config, b *acmeBlock) *ACME {
 		d.problems.missing(b.Def, b.Body, "read the terms of service of the CA and set agree_to_terms = true", "nobody has agreed to the terms of the CA")
 	}
 	d.checkACMEDomains(c, b, a)
+	if c.Gateway.Address.IsLoopback() && !onThisMachine(a.CA) {
+		d.problems.warn(b.Def, `set address in the gateway block, as in address = "0.0.0.0"`, "the CA cannot reach http_port on %s to check the domains", c.Gateway.Address)
+	}
 	return a
+}
+
+// onThisMachine is for CAs of labs.
+func onThisMachine(ca string) bool {
+	u, err := url.Parse(ca)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // directory checks the URL of a CA.

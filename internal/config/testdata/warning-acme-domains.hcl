@@ -1,5 +1,6 @@
 gateway {
   port     = 830
+  address  = "0.0.0.0"
   tls_port = 6513
   domain   = "gw.example.net"
 
