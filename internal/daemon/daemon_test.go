@@ -118,6 +118,11 @@ func runDevice(t *testing.T, o devicesim.Options) {
 // asked on, and none that tells.
 func (h house) await(t *testing.T, state string) control.Device {
 	t.Helper()
+	return h.awaitThat(t, state, func(d control.Device) bool { return d.State == state })
+}
+
+func (h house) awaitThat(t *testing.T, what string, cond func(control.Device) bool) control.Device {
+	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		devices, err := h.Devices(t.Context())
@@ -125,12 +130,12 @@ func (h house) await(t *testing.T, state string) control.Device {
 			t.Fatal(err)
 		}
 		for _, d := range devices {
-			if d.State == state {
+			if cond(d) {
 				return d
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("no device is %s: %+v", state, devices)
+			t.Fatalf("no device is %s: %+v", what, devices)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -238,8 +243,9 @@ func TestADeviceThatACANamesIsRememberedUntilItIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { defer close(done); _ = d.Run(ctx) }()
-	up := h.await(t, control.StateConnected)
-	if up.Name != "olt-7" || up.Port == 0 {
+	// It is connected a moment before its port is open.
+	up := h.awaitThat(t, "connected with a port", func(d control.Device) bool { return d.State == control.StateConnected && d.Port != 0 })
+	if up.Name != "olt-7" {
 		t.Errorf("connected %+v", up)
 	}
 	cancel()
