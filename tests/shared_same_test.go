@@ -71,6 +71,7 @@ func directly(t *testing.T, d *harness.Device) *harness.Session {
 }
 
 var (
+	anyTime      = regexp.MustCompile(`last-modified="[^"]*"`) // netconfd's
 	anySessionID = regexp.MustCompile(`(session-id>)\s*\d+\s*(<)`)
 	capability   = regexp.MustCompile(`<[^/>]*capability>\s*([^<]*?)\s*<`)
 )
@@ -85,7 +86,7 @@ func exchange(t *testing.T, s *harness.Session, id, operation string) string {
 	if err != nil {
 		t.Fatalf("%s: %v: %s", operation, err, reply)
 	}
-	return anySessionID.ReplaceAllString(reply, "${1}ID$2")
+	return anyTime.ReplaceAllString(anySessionID.ReplaceAllString(reply, "${1}ID$2"), "")
 }
 
 // stripped are capabilities that sharing cannot honour.

@@ -33,7 +33,7 @@ func buildGateway(source string) (dir, binary string, err error) {
 	}
 	binary = filepath.Join(dir, "callhome-gateway")
 	args := []string{"build", "-o", binary}
-	if raceEnabled {
+	if RaceEnabled {
 		args = append(args, "-race")
 	}
 	cmd := exec.Command("go", append(args, "./cmd/callhome-gateway")...)

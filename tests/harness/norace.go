@@ -2,4 +2,6 @@
 
 package harness
 
-const raceEnabled = false
+// RaceEnabled says whether the tests, and the gateway with them, look for data
+// races, which takes time and memory.
+const RaceEnabled = false
