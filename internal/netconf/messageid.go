@@ -101,20 +101,16 @@ func (b *idBody) Read(p []byte) (n int, err error) {
 	if len(b.text) > 0 {
 		return n, nil
 	}
-	if err := b.skipOld(); err != nil || n == len(p) {
-		return n, err
+	for b.skip > 0 && n < len(p) {
+		// What is read here is overwritten.
+		m, err := b.src.Read(p[n:min(int64(len(p)), int64(n)+b.skip)])
+		if b.skip -= int64(m); err != nil || m == 0 {
+			return n, unexpected(err)
+		}
+	}
+	if n == len(p) {
+		return n, nil
 	}
 	m, err = b.src.Read(p[n:])
 	return n + m, err
-}
-
-func (b *idBody) skipOld() error {
-	var unwanted [512]byte
-	for b.skip > 0 {
-		n, err := b.src.Read(unwanted[:min(b.skip, int64(len(unwanted)))])
-		if b.skip -= int64(n); err != nil {
-			return unexpected(err)
-		}
-	}
-	return nil
 }

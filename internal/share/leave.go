@@ -58,6 +58,7 @@ func (d *Device) forget(s *Session) {
 // clean does the chores behind a session. If one fails, only the end of the
 // device session undoes what was left.
 func (d *Device) clean(t *turn, chores []chore) {
+	d.o.Log.Debug("cleans up behind a manager", "session_id", t.session.id, "rpcs", len(chores))
 	for _, c := range chores {
 		outcome, ok := d.exchange(t, c)
 		if !ok {

@@ -51,7 +51,7 @@ func (d *Device) subscribers() (all []*Session, stops bool) {
 		ids, stops = sub.subscribers, sub.stops
 	}
 	for _, id := range ids {
-		if s := d.sessions[id]; s != nil && !s.retired {
+		if s := d.sessions[id]; s != nil && !s.retired && !s.joining {
 			all = append(all, s)
 		}
 	}
@@ -59,6 +59,14 @@ func (d *Device) subscribers() (all []*Session, stops bool) {
 		all = append(all, t.session)
 	}
 	return all, stops
+}
+
+// listens lets a session have events that has joined a subscription, now that
+// its manager knows.
+func (d *Device) listens(s *Session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s.joining = false
 }
 
 func (d *Device) publish(m *netconf.Message, to []*Session) {

@@ -21,6 +21,7 @@ type Session struct {
 	// Guarded by Device.mu.
 	retired bool // nothing more of it reaches the device
 	noMore  bool // the manager sends no more
+	joining bool // a subscriber that has not been told so yet
 }
 
 func newSession(d *Device, id uint32) *Session {
@@ -58,11 +59,14 @@ func (s *Session) Send(m *netconf.Message) error {
 	case answer:
 		return s.answer(m.Head, r.err)
 	case kill:
+		s.d.o.Log.Info("a manager killed another's session", "session_id", t.victim.id, "by", s.id)
 		if err := s.await(t.victim.cleaned); err != nil {
 			return err
 		}
 	case hangUp:
 		return fmt.Errorf("%w: %w", ErrEnding, r.reason)
+	case join:
+		defer s.d.listens(s)
 	case leave:
 		defer s.noReply()
 	}

@@ -80,7 +80,7 @@ func (d *Device) rule(t *turn) (ruling, bool) {
 			return r, true
 		}
 	}
-	if d.current != nil || len(d.leavers) > 0 {
+	if d.current != nil {
 		return ruling{}, false
 	}
 	return d.state.rule(t.session.id, t.op, time.Now()), true
@@ -113,11 +113,11 @@ func (d *Device) begin(t *turn) {
 		d.outstanding(t, t.head.HasID)
 	case join:
 		d.state.joined(t.session.id)
+		t.session.joining = true
 	case leave:
 		d.retire(t.session)
 	case kill:
 		t.victim = d.sessions[t.op.victim]
-		d.o.Log.Info("a manager kills another's session", "session_id", t.victim.id, "by", t.session.id)
 		t.victim.end(errKilled(t.session.id))
 		d.retire(t.victim)
 	case hangUp:
