@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if north := os.Getenv(northVariable); north != "" {
-		fmt.Fprintln(os.Stderr, splice(os.Getenv(southVariable), north))
+		fmt.Fprintln(os.Stderr, splice(os.Getenv(southVariable), north, os.Getenv(tlsVariable)))
 		os.Exit(1)
 	}
 	harness.Main(m)

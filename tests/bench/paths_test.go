@@ -20,7 +20,8 @@ var deviceKinds = []struct {
 }{
 	{"simulator", func(b *testing.B) paths { return simulatorPaths(b) }},
 	{"simulator-shared", func(b *testing.B) paths { return simulatorPaths(b, `sessions = "shared"`) }},
-	{"simulator-tls", tlsPaths},
+	{"simulator-tls", func(b *testing.B) paths { return tlsPaths(b, false) }},
+	{"simulator-tls-on-tls-splice", func(b *testing.B) paths { return tlsPaths(b, true) }},
 	{"openssh-netconfd", func(b *testing.B) paths { return netconfdPaths(b) }},
 	{"openssh-netconfd-shared", func(b *testing.B) paths { return netconfdPaths(b, `sessions = "shared"`) }},
 }
@@ -34,13 +35,18 @@ func simulatorPaths(b *testing.B, session ...string) paths {
 	return connectBoth(b, g, harness.Target{Address: north, Username: deviceUser, Password: password})
 }
 
-// tlsPaths has TLS on both sides. Past the splice the manager speaks it with
-// the device itself.
-func tlsPaths(b *testing.B) paths {
+// tlsPaths has TLS on both sides. Past a bare splice the manager speaks it with
+// the device itself; the other kind is what ends TLS on both sides, as the
+// gateway must.
+func tlsPaths(b *testing.B, spliceEndsTLS bool) paths {
 	binary, pki, device := buildSimulator(b), harness.NewPKI(b), harness.NewDeviceTLS(b, deviceUser)
 	shown := pki.NewServer(b) // which the manager believes on both ways
 	flags := []string{"--certificate", shown.Path, "--key", shown.KeyPath}
-	south, north := startSplice(b)
+	var environment []string
+	if spliceEndsTLS {
+		environment = append(environment, tlsSplice(device.Login, shown))
+	}
+	south, north := startSplice(b, environment...)
 	startTLSSimulator(b, binary, south, device.Logins, flags...)
 	g := startGateway(b, nil, northTLS(pki), harness.TLSUserEntry("fleet", device.Login), harness.PinnedEntry("edge-1", shown, "fleet", 0))
 	startTLSSimulator(b, binary, g.callHomeTLS(), device.Logins, flags...)

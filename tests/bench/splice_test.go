@@ -15,11 +15,13 @@ import (
 const (
 	southVariable = "CHGW_SPLICE_SOUTH"
 	northVariable = "CHGW_SPLICE_NORTH"
+	// tlsVariable makes it a splice that speaks TLS itself, see newEnds.
+	tlsVariable = "CHGW_SPLICE_TLS"
 )
 
 // startSplice starts the yardstick: a process that joins the call of a device
 // to the connection of a manager and copies both ways.
-func startSplice(b *testing.B) (south, north string) {
+func startSplice(b *testing.B, environment ...string) (south, north string) {
 	b.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -28,7 +30,7 @@ func startSplice(b *testing.B) (south, north string) {
 	host := harness.Address(b)
 	south, north = net.JoinHostPort(host, harness.CallHomePort), net.JoinHostPort(host, harness.SharedPort)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), southVariable+"="+south, northVariable+"="+north)
+	cmd.Env = append(append(os.Environ(), southVariable+"="+south, northVariable+"="+north), environment...)
 	p := harness.Start(b, "splice", cmd)
 	p.Output.Await(b, harness.StartTimeout, listening)
 	return south, north
@@ -37,7 +39,11 @@ func startSplice(b *testing.B) (south, north string) {
 const listening = "listening\n"
 
 // splice serves one pair of connections after the other until it fails.
-func splice(south, north string) error {
+func splice(south, north, overTLS string) error {
+	wrap, err := newEnds(overTLS)
+	if err != nil {
+		return err
+	}
 	devices, err := net.Listen("tcp", south)
 	if err != nil {
 		return err
@@ -56,7 +62,7 @@ func splice(south, north string) error {
 		if err != nil {
 			return err
 		}
-		join(device, manager)
+		join(wrap.device(device), wrap.manager(manager))
 	}
 }
 
