@@ -49,6 +49,8 @@ type Device struct {
 	o     Options
 	trunk Trunk
 	own   uint32 // session-id of the trunk
+	// offered are the capabilities that managers are shown.
+	offered []string
 
 	// mu guards the following. It is a leaf, and never held while anything is
 	// waited for.
@@ -80,7 +82,7 @@ func New(connect func(handle func(*netconf.Message)) Trunk, o Options) *Device {
 	defer d.mu.Unlock()
 	d.trunk = connect(d.handle)
 	hello := d.trunk.Hello()
-	d.own = hello.SessionID
+	d.own, d.offered = hello.SessionID, offer(hello, o.Exclusive)
 	d.state = newState(abilitiesOf(hello, d.trunk.Framing()), o.Exclusive)
 	return d
 }
@@ -104,11 +106,6 @@ func (d *Device) Open(context.Context) (*Session, error) {
 	s := newSession(d, id)
 	d.sessions[id] = s
 	return s, nil
-}
-
-// keeps reports whether managers are shown a capability.
-func (d *Device) keeps(capability string) bool {
-	return d.o.Exclusive || honoured(d.trunk.Hello(), capability)
 }
 
 // handle takes the device's messages, one after the other.

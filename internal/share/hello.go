@@ -1,10 +1,7 @@
 package share
 
 import (
-	"bytes"
-	"encoding/xml"
 	"slices"
-	"strconv"
 	"strings"
 
 	"callhome-gateway/internal/netconf"
@@ -38,72 +35,17 @@ func honoured(device *netconf.Hello, capability string) bool {
 	return !slices.Contains(private, uri)
 }
 
-// helloFor returns the device's hello with another session-id, and without the
-// capabilities that are not kept; the rest of its text stays as it is.
-func helloFor(device *netconf.Hello, id uint32, keep func(capability string) bool) *netconf.Hello {
-	h := &netconf.Hello{SessionID: id}
+// offer returns the device's capabilities that managers are shown, in their
+// order and text.
+func offer(device *netconf.Hello, exclusive bool) []string {
+	if exclusive {
+		return device.Capabilities
+	}
+	var offered []string
 	for _, c := range device.Capabilities {
-		if keep(c) {
-			h.Capabilities = append(h.Capabilities, c)
+		if honoured(device, c) {
+			offered = append(offered, c)
 		}
 	}
-	if h.Raw = editHello(device.Raw, id, keep); h.Raw == nil {
-		h.Raw = h.Document()
-	}
-	return h
-}
-
-// cut is a part of a document and what takes its place.
-type cut struct {
-	start, end int
-	text       string
-}
-
-// editHello does the work of helloFor on the text. It returns nil where there
-// is none, or no session-id in it.
-func editHello(doc []byte, id uint32, keep func(string) bool) []byte {
-	cuts, ok := helloCuts(doc, id, keep)
-	if !ok {
-		return nil
-	}
-	var b bytes.Buffer
-	done := 0
-	for _, c := range cuts {
-		b.Write(doc[done:c.start])
-		b.WriteString(c.text)
-		done = c.end
-	}
-	b.Write(doc[done:])
-	return b.Bytes()
-}
-
-// helloCuts finds what has to go from a hello, which is known to be sound.
-func helloCuts(doc []byte, id uint32, keep func(string) bool) (cuts []cut, ok bool) {
-	var path []string
-	var text strings.Builder
-	var tag, inner int // where the start tag starts and ends
-	d := xml.NewDecoder(bytes.NewReader(doc))
-	for {
-		before := int(d.InputOffset())
-		token, err := d.RawToken()
-		if err != nil {
-			return cuts, ok
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			path = append(path, t.Name.Local)
-			tag, inner = before, int(d.InputOffset())
-			text.Reset()
-		case xml.CharData:
-			text.Write(t)
-		case xml.EndElement:
-			switch where := strings.Join(path, " "); {
-			case where == "hello session-id":
-				cuts, ok = append(cuts, cut{inner, before, strconv.FormatUint(uint64(id), 10)}), true
-			case where == "hello capabilities capability" && !keep(strings.TrimSpace(text.String())):
-				cuts = append(cuts, cut{start: tag, end: int(d.InputOffset())})
-			}
-			path = path[:len(path)-1]
-		}
-	}
+	return offered
 }

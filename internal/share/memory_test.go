@@ -79,7 +79,7 @@ func heap(t *testing.T) uint64 {
 	return s.HeapAlloc
 }
 
-func TestAHugeRequestStreams(t *testing.T) {
+func TestAHugeRequest(t *testing.T) {
 	const size = 8 << 20
 	_, d := newFake(t, Options{}, all, sayOK)
 	a := open(t, d)

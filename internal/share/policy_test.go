@@ -98,7 +98,9 @@ func (s *timeline) happens(event string) string {
 		return "ends the link"
 	}
 	if r.err.Tag == "lock-denied" {
-		return r.err.Tag + " " + strings.Trim(r.err.Info, "</>session-id")
+		_, holder, _ := strings.Cut(r.err.Info, ">")
+		holder, _, _ = strings.Cut(holder, "<")
+		return r.err.Tag + " " + holder
 	}
 	return r.err.Tag
 }

@@ -59,21 +59,24 @@ func (d *Device) lend(t *turn, m *netconf.Message) bool {
 
 // drain reads what nobody wants of a reply.
 func (d *Device) drain(t *turn, r io.Reader) error {
-	_, err := io.Copy(progress{d, t}, r)
+	_, err := io.Copy(io.Discard, steady{r, d, t})
 	return err
 }
 
-// progress keeps the device from being given up while it sends.
-type progress struct {
+// steady is a Body that the device sends or takes while its manager may be
+// gone. As long as it moves the device is not given up.
+type steady struct {
+	io.Reader
 	d *Device
 	t *turn
 }
 
-func (p progress) Write(b []byte) (int, error) {
-	p.d.mu.Lock()
-	defer p.d.mu.Unlock()
-	if p.t.watch != nil {
-		p.t.watch.Reset(p.d.o.Patience)
+func (s steady) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.d.mu.Lock()
+	defer s.d.mu.Unlock()
+	if s.t.watch != nil {
+		s.t.watch.Reset(s.d.o.Patience)
 	}
-	return len(b), nil
+	return n, err
 }

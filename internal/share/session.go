@@ -26,12 +26,13 @@ type Session struct {
 
 func newSession(d *Device, id uint32) *Session {
 	return &Session{
-		d: d, id: id, hello: helloFor(d.trunk.Hello(), id, d.keeps),
+		d: d, id: id, hello: &netconf.Hello{Capabilities: d.offered, SessionID: id},
 		inbox: newInbox(d.trunk.Ending()), cleaned: make(chan struct{}),
 	}
 }
 
-// Hello returns the device's hello as this manager is to see it.
+// Hello returns the device's hello as this manager is to see it: with a
+// session-id of its own, and without what managers cannot share.
 func (s *Session) Hello() *netconf.Hello { return s.hello }
 
 // Framing returns how messages are delimited on the device's session.
@@ -79,7 +80,9 @@ func (s *Session) transmit(t *turn, m *netconf.Message) error {
 		s.d.abandon(t)
 		return err
 	}
-	if err := s.d.trunk.Send(m.WithID(t.id)); err != nil {
+	m = m.WithID(t.id)
+	m.Body = steady{m.Body, s.d, t}
+	if err := s.d.trunk.Send(m); err != nil {
 		return fmt.Errorf("%w: %w", ErrEnding, err)
 	}
 	s.d.settle(t, func() { t.sent = true })

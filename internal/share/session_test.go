@@ -19,9 +19,9 @@ func TestEachManagerSeesItsOwnHello(t *testing.T) {
 	a, b := open(t, d), open(t, d)
 	for _, m := range []*fakeManager{a, b} {
 		h := m.Hello()
-		parsed, err := netconf.ParseHello(h.Raw)
+		parsed, err := netconf.ParseHello(h.WithBase10())
 		if err != nil || parsed.SessionID != m.id || !reserved(m.id) || h.SessionID != m.id {
-			t.Errorf("hello %s: %v", h.Raw, err)
+			t.Errorf("hello %s: %v", h.Document(), err)
 		}
 		if want := append(slices.Clone(all), "urn:x?a=b"); !slices.Equal(h.Capabilities, want) || !slices.Equal(parsed.Capabilities, want) {
 			t.Errorf("capabilities %q", h.Capabilities)

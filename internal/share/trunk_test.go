@@ -2,7 +2,6 @@ package share
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -188,7 +187,7 @@ func TestASlowReplyIsDrained(t *testing.T) {
 			if r.Op.Local != "get" {
 				return ok
 			}
-			_ = f.server.Write(&netconf.Message{Size: -1, Body: &slowBody{start: "<rpc-reply" + r.Attributes + "><data>", pieces: 100}})
+			_ = f.server.Write(&netconf.Message{Size: -1, Body: &slowBody{"<rpc-reply" + r.Attributes + "><data>", 100, "</data></rpc-reply>"}})
 			return ""
 		}
 		a, b := open(t, d), open(t, d)
@@ -214,23 +213,43 @@ func TestASlowReplyIsDrained(t *testing.T) {
 	})
 }
 
-// slowBody is a reply of which a piece comes every half minute.
+// Nor is one that takes a request slowly.
+func TestASlowRequestIsSentToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, d := newFake(t, Options{Patience: time.Minute}, all, sayOK)
+		a, b := open(t, d), open(t, d)
+		m := message(rpc(1, "<get></get>"))
+		m.Size, m.Body = -1, &slowBody{startOfRPC + `1"><get>`, 100, "</get></rpc>"}
+		sent := make(chan error, 1)
+		go func() { sent <- a.Send(m) }()
+		synctest.Wait()
+		_ = a.Close()
+		b.want("<get/>", ok)
+		if err := <-sent; err != nil || f.why() != nil {
+			t.Errorf("%v; the link ended: %v", err, f.why())
+		}
+	})
+}
+
+// slowBody is a document of which a piece comes every half minute.
 type slowBody struct {
-	start  string
+	next   string
 	pieces int
+	end    string
 }
 
 func (b *slowBody) Read(p []byte) (int, error) {
-	if b.start == "" {
+	if b.next == "" {
 		if b.pieces == 0 {
-			return 0, fmt.Errorf("read behind the end")
+			return 0, io.EOF
 		}
 		time.Sleep(30 * time.Second)
-		b.start, b.pieces = "<x/>", b.pieces-1
+		b.next = "<x/>"
+		if b.pieces--; b.pieces == 0 {
+			b.next = b.end
+		}
 	}
-	n := copy(p, b.start)
-	if b.start = b.start[n:]; b.start == "" && b.pieces == 0 {
-		return n + copy(p[n:], "</data></rpc-reply>"), io.EOF
-	}
+	n := copy(p, b.next)
+	b.next = b.next[n:]
 	return n, nil
 }
