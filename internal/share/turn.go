@@ -100,7 +100,7 @@ func (d *Device) ruleKill(t *turn) (r ruling, ours bool) {
 	case id == d.own:
 		return answered(refuse("access-denied", heldBy(id)+" is the gateway's own, which all managers share")), true
 	case reserved(id):
-		return answered(refuse("invalid-value", "there is no session "+heldBy(id)[len("session "):])), true
+		return answered(refuse("invalid-value", "there is no "+heldBy(id))), true
 	}
 	return ruling{}, false
 }
