@@ -369,3 +369,60 @@ func TestWhereADeviceCannotCancelTheLinkIsClosed(t *testing.T) {
 		})
 	}
 }
+
+// What it had asked for is done when it is gone, and undone then.
+func TestAManagerThatLeavesInTheMiddleDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	for _, device := range sharedKinds() {
+		t.Run(device.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, device.make(t), harness.Config{})
+			witness := l.connect(t, harness.Base11).Session
+			for range 5 {
+				leaver := harness.ConnectTLS(t, l.edge1TLS(), harness.Base11)
+				if err := leaver.Send(harness.RPC("1", lockOf(l.device.Target))); err != nil {
+					t.Fatal(err)
+				}
+				leaver.Close()
+				answersWithin(t, witness, harness.ReplyTimeout)
+			}
+			if l.device.BlobNamespace != "" {
+				leaver := harness.ConnectTLS(t, l.edge1TLS(), harness.Base11)
+				if err := leaver.Send(harness.RPC("1", l.device.Blob(largeReply))); err != nil {
+					t.Fatal(err)
+				}
+				leaver.Close() // with most of the reply still to come
+				answersWithin(t, witness, harness.ReplyTimeout)
+			}
+			harness.Eventually(t, harness.ReplyTimeout, "the lock to be free", func() bool { return answer(t, witness, lockOf(l.device.Target)) == "ok" })
+			l.mustBeTheSameLink(t)
+		})
+	}
+}
+
+func TestALibnetconf2ManagerSeesAndKillsAnother(t *testing.T) {
+	t.Parallel()
+	for _, device := range sharedKinds() {
+		t.Run(device.name, func(t *testing.T) {
+			t.Parallel()
+			harness.Need(t, "libnetconf2")
+			l := newLab(t, device.make(t), harness.Config{})
+			holder := harness.ConnectTLS(t, l.edge1TLS(), harness.Base11)
+			l.follow(t, []step{{holder, lockOf(l.device.Target), "ok"}})
+			m := harness.ConnectLibnetconfTLS(t, l.edge1TLS()).(*harness.LibnetconfManager)
+			if err := m.Lock(l.device.Target); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("session-id>%d<", holder.ID)) {
+				t.Errorf("locking what session %d has locked: %v", holder.ID, err)
+			}
+			if err := m.KillSession(holder.ID); err != nil {
+				t.Error(err)
+			}
+			if !holder.Ended(harness.ReplyTimeout) {
+				t.Error("the killed session goes on")
+			}
+			if err := m.Lock(l.device.Target); err != nil {
+				t.Error(err)
+			}
+			l.mustBeTheSameLink(t)
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/devicesim"
 	"callhome-gateway/tests/harness"
 )
@@ -87,6 +89,21 @@ func mayConnect(t *testing.T, name string, target harness.TLSTarget, ok bool) {
 	var late net.Error
 	if errors.As(err, &late) && late.Timeout() || errors.Is(err, harness.ErrTimeout) {
 		t.Errorf("%s: it is not told", name)
+	}
+}
+
+func TestADeviceOverTLSIsShownAsSuch(t *testing.T) {
+	t.Parallel()
+	l := tlsSimulatorLab(t, harness.Config{}, devicesim.Options{})
+	harness.ConnectTLS(t, l.edge1TLS(), harness.Base11)
+	stdout, stderr, code := l.Run(t, "device", "list", "--json")
+	var shown []control.Device
+	if err := json.Unmarshal([]byte(stdout), &shown); err != nil || code != 0 || len(shown) != 1 {
+		t.Fatalf("status %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	d := shown[0]
+	if d.Transport != "tls" || d.Identity != l.device.Identity() || d.TLSPort != deviceTLSPort || d.Port != devicePort || d.Managers != 1 {
+		t.Errorf("it is shown as %s", stdout)
 	}
 }
 
