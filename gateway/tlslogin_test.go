@@ -108,6 +108,32 @@ func TestSubjectsAreQuoted(t *testing.T) {
 	}
 }
 
+// The first entry that fits counts, also where one behind it pins what the CA
+// has issued; and what is pinned comes in without a CA that vouches for it.
+func TestTheFirstEntryThatFitsCounts(t *testing.T) {
+	opts, p := tlsOptions(t)
+	pinned, expired, foreign := p.ca.issue("admin"), p.expired, newAuthority(t, "others").issue("whatever")
+	maps := []auth.CertMap{{Fingerprint: fingerprint(p.ca.cert), Type: auth.CertMapCommonName}}
+	for _, c := range []tls.Certificate{pinned, expired, foreign} {
+		maps = append(maps, auth.CertMap{Fingerprint: fingerprint(c.Leaf), Type: auth.CertMapSpecified, Name: "noc"})
+	}
+	var err error
+	if opts.TLS.Names, err = auth.NewCertNames(maps); err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, opts).with(t, "edge-1")
+	for i, c := range []struct {
+		cert tls.Certificate
+		want string
+	}{{pinned, "admin"}, {expired, "noc"}, {foreign, "noc"}} {
+		dialTLS(t, opts.TLSPort, "edge-1", c.cert).open()
+		eventually(t, "session", func() bool { return len(h.Devices()[0].Sessions) == i+1 })
+		if got := h.Devices()[0].Sessions[i].Manager; got != c.want {
+			t.Errorf("certificate %d came in as %s, want %s", i+1, got, c.want)
+		}
+	}
+}
+
 func TestPinnedCertificatesNeedNoCA(t *testing.T) {
 	opts, p := tlsOptions(t)
 	opts.TLS.Anchors = nil

@@ -38,19 +38,22 @@ func newTLSConfig() *tls.Config {
 // errNotPinned says that there is no CA that could vouch for a manager.
 var errNotPinned = errors.New("the certificate is not pinned in the cert-to-name list, and there is no client CA")
 
-// validate returns the chain of a manager's certificate up to its CA, or the
-// certificate alone where it is pinned. What was revoked is refused either way.
+// validate returns the chain of a manager's certificate up to its CA, or, where
+// there is none, the certificate alone if it is pinned. The chain goes first: an
+// entry about the CA may stand before the one about the certificate. What was
+// revoked is refused either way.
 func (o *TLSOptions) validate(sent []*x509.Certificate, now time.Time) ([]*x509.Certificate, error) {
-	if o.Anchors != nil {
-		if err := o.Anchors.Revoked(sent); err != nil {
-			return nil, err
-		}
+	if err := o.Anchors.Revoked(sent); err != nil {
+		return nil, err
 	}
+	chain, err := o.Anchors.Verify(sent, x509.ExtKeyUsageClientAuth, now)
 	switch {
+	case err == nil:
+		return chain, nil
 	case o.Names.Pins(sent[0]):
 		return sent[:1], nil
 	case o.Anchors == nil:
 		return nil, errNotPinned
 	}
-	return o.Anchors.Verify(sent, x509.ExtKeyUsageClientAuth, now)
+	return nil, err
 }
