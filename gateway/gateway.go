@@ -37,6 +37,7 @@ type Gateway struct {
 	arrive  *auth.Places
 	dropped tally
 	quotas  quotas
+	overTLS tlsSessions
 	started time.Time
 
 	// ctx ends with Serve, and with it all that runs.

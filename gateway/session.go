@@ -93,7 +93,7 @@ func (s *managerSession) find() (*device, *attachedLink, *ending) {
 // carry opens a session with the device that find has found, and relays until
 // it ends.
 func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
-	if why != nil {
+	if why != nil || s.ctx.Err() != nil {
 		s.refuse(why)
 		return
 	}
@@ -119,12 +119,16 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	s.logEnd(endingOf(s.ctx))
 }
 
-// refuse ends a session that never was. What a person would be told on SSH is
-// in the log only where TLS has no room for it.
+// refuse ends a session that never was: for that reason, unless it has ended
+// already. What a person would be told on SSH is in the log only where TLS has
+// no room for it.
 func (s *managerSession) refuse(why *ending) {
+	if s.ctx.Err() != nil {
+		why = endingOf(s.ctx)
+	}
 	values := append([]any{"manager", s.conn.grant.manager,
 		"device", logged(s.conn.grant.device), "remote", s.conn.source}, why.values()...)
-	if s.conn.e.transport == callhome.TLS {
+	if s.conn.e.transport == callhome.TLS && why.sentence != "" {
 		values = append(values, "sentence", printable(why.sentence, maxReason))
 	}
 	s.opts.Log.Info("a manager got no session", values...)

@@ -40,6 +40,9 @@ func (s *tlsSession) serve() {
 		return
 	}
 	defer quotas.leave(granted)
+	s.conn.e.g.overTLS.add(s)
+	defer s.conn.e.g.overTLS.remove(s)
+	s.endIfRevoked() // before it was among them
 	s.work.Go(func() { s.carry(s.find()) })
 	s.finish(s.watch(nil, nil))
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net"
 	"strings"
@@ -221,6 +222,60 @@ func TestShutdownOverTLS(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 	m.ends()
+}
+
+// A list that was replaced ends managers that it names, whether they have a
+// session or wait for their device, and nobody else.
+func TestManagersAreRevokedWhileTheyAreConnected(t *testing.T) {
+	opts, p := tlsOptions(t)
+	opts.Wait = time.Minute
+	opts.Devices = []DeviceConfig{{Name: "edge-2"}}
+	h := serve(t, opts).with(t, "edge-1")
+	noc, other := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open(), dialTLS(t, opts.TLSPort, "edge-1", p.admin).open()
+	waiting := dialTLS(t, opts.TLSPort, "edge-2", p.noc)
+	eventually(t, "session that waits", func() bool { return len(h.overTLS.now()) == 3 })
+	if n := h.EndRevoked(); n != 0 {
+		t.Errorf("nobody was revoked, and %d were ended", n)
+	}
+	if err := opts.TLS.Anchors.SetLists([]*x509.RevocationList{p.ca.revoke(p.noc)}); err != nil {
+		t.Fatal(err)
+	}
+	if n := h.EndRevoked(); n != 2 {
+		t.Errorf("%d were ended", n)
+	}
+	noc.ends()
+	waiting.ends()
+	if got := other.get(); !strings.Contains(got, "<ok/>") {
+		t.Errorf("another manager got %q", got)
+	}
+	eventually(t, "end of both", func() bool { return len(h.overTLS.now()) == 1 })
+	h.stop()
+	for _, line := range []string{"a manager session ends", "a manager got no session"} {
+		if log := strings.Join(h.log.linesWith(line), ""); !strings.Contains(log, "the manager's certificate was revoked") {
+			t.Errorf("the log does not say why:\n%s", log)
+		}
+	}
+	if n := len(h.overTLS.now()); n != 0 {
+		t.Errorf("%d are still known", n)
+	}
+}
+
+// The lists may change between the handshake and the session.
+func TestAManagerThatIsRevokedAsItLogsInGetsNoSession(t *testing.T) {
+	opts, p := tlsOptions(t)
+	h := serve(t, opts).with(t, "edge-1")
+	h.overTLS.mu.Lock() // which holds up the session
+	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc)
+	eventually(t, "login", func() bool { return len(h.log.linesWith("has logged in")) == 1 })
+	if err := opts.TLS.Anchors.SetLists([]*x509.RevocationList{p.ca.revoke(p.noc)}); err != nil {
+		t.Fatal(err)
+	}
+	h.overTLS.mu.Unlock()
+	m.ends()
+	h.stop()
+	if log := h.log.String(); !strings.Contains(log, "the manager's certificate was revoked") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
 }
 
 func TestSurplusIsRefusedOverTLS(t *testing.T) {

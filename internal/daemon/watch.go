@@ -118,7 +118,8 @@ func (d *daemon) loadCertificate() error {
 	return nil
 }
 
-// loadLists also ends the links of devices that are revoked now.
+// loadLists also ends the links of devices, and the sessions of managers, that
+// are revoked now.
 func (d *daemon) loadLists(l config.Lists) error {
 	var all []*x509.RevocationList
 	for _, file := range l.Files {
@@ -133,6 +134,9 @@ func (d *daemon) loadLists(l config.Lists) error {
 	}
 	if ended := d.callhome.EndRevoked(); ended > 0 {
 		d.log.Warn("links of revoked devices were ended", "links", ended)
+	}
+	if ended := d.gateway.EndRevoked(); ended > 0 {
+		d.log.Warn("sessions of revoked managers were ended", "sessions", ended)
 	}
 	return nil
 }

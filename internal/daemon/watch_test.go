@@ -17,6 +17,7 @@ import (
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
 	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/store"
 
@@ -57,7 +58,7 @@ func newWatchedDaemon(t *testing.T) *watchedDaemon {
 	}
 	w.daemon = &daemon{
 		log:      hclog.New(&hclog.LoggerOptions{Output: &w.out}),
-		callhome: server, certificates: &serverCertificates{},
+		callhome: server, gateway: &gateway.Gateway{}, certificates: &serverCertificates{},
 		config: &config.Config{
 			TLS:   config.ServerTLS{Certificate: w.pair, Key: w.pair},
 			Lists: []config.Lists{{Of: "the managers", Anchors: anchors, Files: []string{w.crl}}},
