@@ -150,9 +150,9 @@ func (b *binding) missing(users []*auth.User, sent []*x509.Certificate) *rejecti
 // identifyNamed names a device by its certificate, which the users' CAs answer
 // for. The name may not be one that somebody else has.
 func (s *Server) identifyNamed(b *binding, vouchers []*auth.User, p *plan, leaf *x509.Certificate) (*binding, []*auth.User, *rejection) {
-	name, err := vouchers[0].TLS.DeviceName(leaf)
+	name, vouchers, err := deviceName(vouchers, leaf)
 	if err != nil {
-		return b, nil, reject(RejectedWrongName, "the certificate is valid, but names no device (user entry %s): %v", vouchers[0].Name, err)
+		return b, nil, reject(RejectedWrongName, "the certificate is valid, but names no device: %v", err)
 	}
 	own := p.entry != nil && p.entry.Name == name
 	b.name, b.entry = name, nil
@@ -168,6 +168,21 @@ func (s *Server) identifyNamed(b *binding, vouchers []*auth.User, p *plan, leaf 
 		}
 	}
 	return b, vouchers, nil
+}
+
+// deviceName returns the name that the certificate gives to the first user that
+// finds one. Users that found none before it are not those of the device: they
+// may share a CA, and look into other fields.
+func deviceName(vouchers []*auth.User, leaf *x509.Certificate) (string, []*auth.User, error) {
+	var none []string
+	for i, user := range vouchers {
+		name, err := user.TLS.DeviceName(leaf)
+		if err == nil {
+			return name, vouchers[i:], nil
+		}
+		none = append(none, fmt.Sprintf("user entry %s: %v", user.Name, err))
+	}
+	return "", nil, errors.New(strings.Join(none, "; "))
 }
 
 // naming returns the users whose CA names devices.

@@ -188,3 +188,47 @@ func TestStageBOnTLS(t *testing.T) {
 		}
 	}
 }
+
+// Users that share a CA may take names from different fields.
+func TestTheFirstUserThatFindsANameCounts(t *testing.T) {
+	ca := NewTestCA(t, "maker")
+	anchors := ca.Anchors(t)
+	user := func(name string, from auth.NameField) *auth.User {
+		return &auth.User{Name: name, TLS: &auth.UserTLS{Anchors: anchors, NameFrom: from}}
+	}
+	s, err := New(Options{Memory: &memory{}, Users: []*auth.User{
+		user("by-serial", auth.NameFromSerialNumber), user("by-dns", auth.NameFromDNS), user("by-cn", auth.NameFromCommonName),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := func(number string) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.Subject.SerialNumber = number }
+	}
+	for _, tt := range []struct {
+		cert         tls.Certificate
+		device, user string
+	}{
+		{ca.Issue(t, "cn-1", serial("sn-1")), "sn-1", "by-serial"},
+		{ca.Issue(t, "cn-2", dns("dns-2")), "dns-2", "by-dns"},
+		{ca.Issue(t, "cn-3", nil), "cn-3", "by-cn"},
+		{ca.Issue(t, "cn-4", serial("no name")), "cn-4", "by-cn"},
+		{ca.Issue(t, "no name", nil), "", ""},
+	} {
+		p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS})
+		if r != nil {
+			t.Fatal(r)
+		}
+		b, r := s.bind(p, certificateProof(tt.cert))
+		switch {
+		case b.name != tt.device:
+			t.Errorf("device %q, want %q", b.name, tt.device)
+		case tt.device == "":
+			if r == nil || r.reason != RejectedWrongName || !strings.Contains(r.detail, "by-serial") || !strings.Contains(r.detail, "by-cn") {
+				t.Errorf("rejected: %v", r)
+			}
+		case r != nil || b.user.Name != tt.user:
+			t.Errorf("%s: user %v, rejected %v, want %s", b.name, b.user, r, tt.user)
+		}
+	}
+}

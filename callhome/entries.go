@@ -36,8 +36,11 @@ func (s *Server) addIdentities(e *Entry) error {
 		}
 		s.byPin[key] = e
 	}
-	for _, name := range e.CertificateNames {
-		name = auth.NormalizeCertificateName(name)
+	for _, expected := range e.CertificateNames {
+		name := auth.NormalizeCertificateName(expected)
+		if name == "" {
+			return fmt.Errorf("callhome: session entry %s: %.80q cannot be the name of a certificate", e.Name, expected)
+		}
 		if other := s.byCertificateName[name]; other != nil && other != e {
 			return fmt.Errorf("callhome: session entries %s and %s expect the same certificate name %s", other.Name, e.Name, name)
 		}

@@ -24,6 +24,8 @@ func TestEntriesThatCannotBe(t *testing.T) {
 		{"only names", []Entry{{Name: "a", CertificateNames: []string{"x", "X"}}}, ""},
 		{"an address for each transport", []Entry{{Name: "a", Transport: SSH, Address: address}, {Name: "b", Transport: TLS, Address: address}}, ""},
 		{"a strange transport", []Entry{{Name: "a", Transport: "quic", Address: address}}, `"quic"`},
+		{"no name", []Entry{{Name: "a", CertificateNames: []string{"x", ""}}}, `session entry a: "" cannot be the name`},
+		{"a name that does not print", []Entry{{Name: "a", CertificateNames: []string{"x\n"}}}, `"x\n" cannot be the name`},
 		{"a name twice", []Entry{{Name: "a", CertificateNames: []string{"x"}}, {Name: "b", CertificateNames: []string{"X"}}}, "same certificate name x"},
 		{"a certificate twice", []Entry{{Name: "a", Pins: []auth.Identity{cert}}, {Name: "b", Pins: []auth.Identity{cert}}}, "pin the same certificate"},
 		{"a key twice", []Entry{{Name: "a", Pins: []auth.Identity{hostKey}}, {Name: "b", Pins: []auth.Identity{{Fingerprint: hostKey.Fingerprint}}}}, "pin the same key"},
