@@ -28,6 +28,7 @@ var testEnv = map[string]string{
 	"EMPTY":    "",
 	"OLD_USER": "admin",
 	"PORT":     "830",
+	"BINARY":   "\xff",
 	"HASH":     "$2a$12$WHxo9lB7op1.Cl01auWkJuQs4.96aWX1xlomMRO/P4kcZ0PoBF2nq",
 }
 

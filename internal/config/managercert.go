@@ -2,7 +2,6 @@ package config
 
 import (
 	"strings"
-	"unicode"
 
 	"callhome-gateway/auth"
 )
@@ -33,7 +32,7 @@ func (c certificateNames) of(d *decoder, b managerBlock) (names []string) {
 		other, taken := c.owner[s.text]
 		switch {
 		case !usableName(s.text):
-			d.problems.fail(s.at, "it is what cert_to_name finds in a certificate", "%.80q cannot be a name in a certificate", s.text)
+			d.problems.fail(s.at, "it is what cert_to_name finds in a certificate: text of 255 bytes at most", "%.80q cannot be a name in a certificate", s.text)
 		case taken && other == b.Name:
 			d.problems.warn(s.at, "leave it out", "manager %q goes by the name %q already", b.Name, s.text)
 		case taken:
@@ -67,6 +66,5 @@ func (c certificateNames) mayGive(d *decoder, b managerBlock) bool {
 
 // usableName reports whether a certificate may give the name.
 func usableName(name string) bool {
-	const longest = 255 // as in auth
-	return strings.TrimSpace(name) != "" && len(name) <= longest && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+	return strings.TrimSpace(name) != "" && auth.NormalizeCertificateName(name) != ""
 }

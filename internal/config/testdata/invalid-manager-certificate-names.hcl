@@ -18,7 +18,9 @@ manager "noc" {
 }
 
 manager "script" {
-  certificate_names = ["robot", "noc", "", "a\nb"]
+  certificate_names = ["robot", "noc", "", "a\nb", env("BINARY"),
+    "example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.example.",
+  ]
   devices           = ["*"]
 }
 
