@@ -19,6 +19,9 @@ func RunYangcli(t testing.TB, target Target, version string, script ...string) s
 	path := filepath.Join(dir, "script")
 	write(t, path, []byte(strings.Join(script, "\n")+"\n"), 0o644)
 	cmd := exec.Command("/usr/bin/yangcli", "--batch-mode", "--protocols=netconf"+version,
+		// these files are in the user's directory, whatever HOME says, and
+		// another run may be writing them
+		"--autouservars=false", "--autoaliases=false", "--autohistory=false",
 		"--server="+target.Host(), "--ncport="+target.Port(),
 		"--user="+target.Username, "--password="+target.Password, "--run-script="+path)
 	cmd.Env = append(os.Environ(), "HOME="+dir) // it keeps state in HOME's .yuma
