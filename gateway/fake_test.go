@@ -216,6 +216,28 @@ func echoLink(t *testing.T, name string, epoch uint64) *fakeLink {
 	return l
 }
 
+// bulkyLink is the link of a device that answers every rpc with as many bytes
+// as size says for the session.
+func bulkyLink(t *testing.T, size func(id uint32) int) *fakeLink {
+	l := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
+		s, device := newPipeSession(id, netconf.Chunked)
+		go func() {
+			defer device.Close()
+			for {
+				if _, err := tryRead(device); err != nil {
+					return
+				}
+				if device.WriteDocument([]byte(reply(1, strings.Repeat("x", size(id))))) != nil {
+					return
+				}
+			}
+		}()
+		return s, nil
+	})
+	t.Cleanup(func() { l.breaks(errReset) })
+	return l
+}
+
 func echo(device *netconf.Conn, name string, id uint32) {
 	defer device.Close()
 	for {

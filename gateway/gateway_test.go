@@ -170,21 +170,7 @@ func TestManagerWaitsForTheDevice(t *testing.T) {
 // that does not read.
 func TestLinkEnds(t *testing.T) {
 	h := serve(t, nocOptions(t))
-	flood := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
-		s, device := newPipeSession(id, netconf.Chunked)
-		go func() {
-			defer device.Close()
-			for {
-				if _, err := tryRead(device); err != nil {
-					return
-				}
-				if device.WriteDocument([]byte(reply(1, strings.Repeat("x", 32<<20)))) != nil {
-					return
-				}
-			}
-		}()
-		return s, nil
-	})
+	flood := bulkyLink(t, func(uint32) int { return 32 << 20 })
 	h.attach("edge-1", flood)
 	idle := hello(t, dial(t, h.opts.Port, "noc@edge-1"))
 	// This one has 32 MiB to read and does not: the window is full.
@@ -234,27 +220,12 @@ func TestSlowManagerStallsNobody(t *testing.T) {
 	opts := nocOptions(t)
 	opts.StallTimeout = 300 * time.Millisecond
 	h := serve(t, opts)
-	l := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
-		s, device := newPipeSession(id, netconf.Chunked)
-		go func() {
-			defer device.Close()
-			for {
-				if _, err := tryRead(device); err != nil {
-					return
-				}
-				size := 10
-				if id == 2 {
-					size = 8 << 20
-				}
-				if device.WriteDocument([]byte(reply(1, strings.Repeat("x", size)))) != nil {
-					return
-				}
-			}
-		}()
-		return s, nil
-	})
-	h.attach("edge-1", l)
-	t.Cleanup(func() { l.breaks(errReset) })
+	h.attach("edge-1", bulkyLink(t, func(id uint32) int {
+		if id == 2 {
+			return 8 << 20
+		}
+		return 10
+	}))
 	client := dial(t, h.opts.Port, "noc@edge-1")
 	slow := hello(t, client)
 	write(t, slow.conn, rpc(1, "<get/>"))

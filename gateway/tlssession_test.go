@@ -73,21 +73,7 @@ func TestManagerWaitsForTheDeviceOverTLS(t *testing.T) {
 func TestLinkEndsOverTLS(t *testing.T) {
 	opts, p := tlsOptions(t)
 	h := serve(t, opts)
-	flood := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
-		s, device := newPipeSession(id, netconf.Chunked)
-		go func() {
-			defer device.Close()
-			for {
-				if _, err := tryRead(device); err != nil {
-					return
-				}
-				if device.WriteDocument([]byte(reply(1, strings.Repeat("x", 32<<20)))) != nil {
-					return
-				}
-			}
-		}()
-		return s, nil
-	})
+	flood := bulkyLink(t, func(uint32) int { return 32 << 20 })
 	h.attach("edge-1", flood)
 	idle := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
 	stuck := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
@@ -180,23 +166,7 @@ func TestSlowManagerIsEndedOverTLS(t *testing.T) {
 	opts, p := tlsOptions(t)
 	opts.StallTimeout = 300 * time.Millisecond
 	h := serve(t, opts)
-	l := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
-		s, device := newPipeSession(id, netconf.Chunked)
-		go func() {
-			defer device.Close()
-			for {
-				if _, err := tryRead(device); err != nil {
-					return
-				}
-				if device.WriteDocument([]byte(reply(1, strings.Repeat("x", 16<<20)))) != nil {
-					return
-				}
-			}
-		}()
-		return s, nil
-	})
-	h.attach("edge-1", l)
-	t.Cleanup(func() { l.breaks(errReset) })
+	h.attach("edge-1", bulkyLink(t, func(uint32) int { return 16 << 20 }))
 	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
 	write(t, m.conn, rpc(1, "<get/>"))
 	eventually(t, "end of the connection", func() bool { return h.connectionsOf("noc") == 0 })
