@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"fmt"
+	"net"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,6 +99,74 @@ func TestWaitingForALockEndsWithTheSession(t *testing.T) {
 		t.Errorf("the holder ended with status %d", status)
 	}
 	eventually(t, "end of all sessions", func() bool { return h.connectionsOf("admin") == 0 && len(h.Devices()[0].Sessions) == 0 })
+}
+
+// A manager over TLS whose request waits, for a lock or for the device, is
+// noticed when it goes: what it wanted is not done when nobody wants it any
+// more, and the device is there for the others.
+func TestManagerThatLeavesWhileItsRequestWaits(t *testing.T) {
+	opts, p := tlsOptions(t)
+	opts.StallTimeout = 300 * time.Millisecond
+	h := serve(t, opts)
+	var carriedOut atomic.Bool
+	l := newFakeLink(1, nil)
+	l.over = callhome.TLS
+	l.controls = func(device *netconf.Conn) {
+		defer device.Close()
+		for {
+			m, err := device.Next()
+			if err != nil {
+				return
+			}
+			id := m.Head.ID
+			doc, err := tryRest(m)
+			switch {
+			case err != nil:
+				return
+			case strings.Contains(doc, "<get>"):
+				continue // never answered
+			case strings.Contains(doc, "reboot"):
+				carriedOut.Store(true)
+			}
+			if device.WriteDocument([]byte(fmt.Sprintf(`<rpc-reply xmlns="%s" message-id="%s"><ok/></rpc-reply>`, netconf.NamespaceBase, id))) != nil {
+				return
+			}
+		}
+	}
+	h.attach("edge-1", l)
+	t.Cleanup(func() { l.breaks(errReset) })
+	holder := hello(t, dial(t, opts.Port, "noc@edge-1"))
+	write(t, holder.conn, rpc(1, "<lock><target><running/></target></lock>"))
+	read(t, holder.conn)
+	// leave sends a request that is not answered, and goes.
+	leave := func(request string, end func(*tlsManager) error) {
+		t.Helper()
+		m := dialTLS(t, opts.TLSPort, "edge-1", p.admin).open()
+		write(t, m.conn, rpc(2, request))
+		eventually(t, "request", func() bool {
+			return slices.ContainsFunc(h.Devices()[0].Sessions, func(s SessionStatus) bool { return s.MessagesIn > s.MessagesOut })
+		})
+		if err := end(m); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "end of the session", func() bool { return h.connectionsOf("admin") == 0 })
+	}
+	properly := func(m *tlsManager) error { return m.Close() }
+	leave(`<reboot xmlns="urn:example:device"/>`, properly)
+	leave(`<reboot xmlns="urn:example:device"/>`, func(m *tlsManager) error { return m.NetConn().Close() })
+	leave(`<reboot xmlns="urn:example:device"/>`, func(m *tlsManager) error {
+		_ = m.NetConn().(*net.TCPConn).SetLinger(0)
+		return m.NetConn().Close()
+	})
+	write(t, holder.conn, rpc(2, "<unlock><target><running/></target></unlock>"))
+	if got := read(t, holder.conn); !strings.Contains(got, "<ok/>") || carriedOut.Load() {
+		t.Errorf("got %q; what managers wanted who have gone was done: %v", got, carriedOut.Load())
+	}
+	leave("<get></get>", properly)
+	h.stop()
+	if log := h.log.String(); !strings.Contains(log, "has closed the connection") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
 }
 
 // A manager that does not read what it has asked for is ended after the stall

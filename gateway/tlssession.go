@@ -44,7 +44,49 @@ func (s *tlsSession) serve() {
 	defer s.conn.e.g.overTLS.remove(s)
 	s.endIfRevoked() // before it was among them
 	s.work.Go(func() { s.carry(s.find()) })
+	s.work.Go(s.lookOut)
 	s.finish(s.watch(nil, nil))
+}
+
+// peer is what has become of the other side of a connection.
+type peer uint8
+
+const (
+	peerThere  peer = iota // or it is not known
+	peerClosed             // it sends no more, and hardly reads
+	peerReset
+)
+
+// lookEvery is how often a TLS session looks whether the manager is still there.
+const lookEvery = 5 * time.Second
+
+// lookOut ends the session of a manager that has closed its connection while
+// nobody reads that: a request waits for its turn, or the device for its answer.
+// Else it would be carried out long after, or keep the device from the other
+// managers. What was sent before has a little time; close_notify alone is no
+// end, since one who has sent it may go on to read.
+func (s *tlsSession) lookOut() {
+	tick := time.NewTicker(min(lookEvery, s.opts.StallTimeout))
+	defer tick.Stop()
+	var since time.Time // when it was seen to have closed
+	for {
+		select {
+		case <-tick.C:
+		case <-s.ctx.Done():
+			return
+		}
+		state := peerOf(s.conn.conn)
+		if state == peerThere {
+			continue
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if state == peerReset || time.Since(since) >= min(lastWords, s.opts.StallTimeout) {
+			s.end(&ending{reason: "the manager has closed the connection", abrupt: true})
+			return
+		}
+	}
 }
 
 // turnAway ends a connection that is one too many.
