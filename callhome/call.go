@@ -198,10 +198,13 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	if over != nil {
 		over.end(errors.New("the device called again, and this connection was dead"))
 	}
-	// It may have been forgotten while it logged in. Whoever forgets it from
-	// now on finds the link.
-	if _, r := s.bind(c.plan, c.proof); r != nil {
+	// It may have been forgotten, or given another name, while it logged in.
+	// Whoever does that from now on finds the link.
+	switch b, r := s.bind(c.plan, c.proof); {
+	case r != nil:
 		return r
+	case b.name != link.name:
+		return reject(RejectedUntrusted, "%s was given the name %s while it logged in: it is let in under that when it calls again", link.name, b.name)
 	}
 	if c.info.Transport == SSH && c.plan.entry == c.binding.entry && c.plan.entry != nil {
 		s.hunts.hit(c.plan.entry.Name, link.identity.Type)

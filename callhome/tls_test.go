@@ -451,3 +451,29 @@ func TestShutdownOfTLSDoesNotWaitForAnybody(t *testing.T) {
 	}
 	receive(t, link.Done(), "end of the link")
 }
+
+// An operator gives the device another name while it logs in: it does not come
+// in under the old one.
+func TestRenamedWhileItLogsIn(t *testing.T) {
+	f := newFleet(t)
+	cert := callhome.SelfSigned(t, "device")
+	versions(t, func(t *testing.T, version uint16) {
+		o := f.approving(cert)
+		m := o.Memory.(*memory)
+		s := startTLS(t, o)
+		rename := func(string, string) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.devices[0].Name = "edge-2"
+		}
+		tlsDevice(t, s, version, devicesim.TLS{Certificate: cert, ClientCAs: f.ca.Pool()},
+			devicesim.Options{OnAuth: rename, Reconnect: 10 * time.Millisecond})
+		if o := s.want(t, callhome.RejectedUntrusted); !strings.Contains(o.Detail, "was given the name edge-2") {
+			t.Errorf("the detail is %q", o.Detail)
+		}
+		s.want(t, callhome.Accepted)
+		if name := receive(t, s.links, "link").Name(); name != "edge-2" {
+			t.Errorf("it came in as %s", name)
+		}
+	})
+}
