@@ -72,9 +72,9 @@ func newAttachedLink(l link) *attachedLink {
 
 // openShared returns a share of the gateway's own session. The first call says
 // whether only one manager at a time may have one.
-func (l *attachedLink) openShared(ctx context.Context, exclusive bool, log hclog.Logger) (session, error) {
+func (l *attachedLink) openShared(exclusive bool, log hclog.Logger) (session, error) {
 	l.once.Do(func() { l.shared = share.New(l.trunk, share.Options{Exclusive: exclusive, Log: log}) })
-	s, err := l.shared.Open(ctx)
+	s, err := l.shared.Open()
 	if err != nil {
 		return nil, err
 	}

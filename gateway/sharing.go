@@ -26,7 +26,7 @@ func (d *device) open(ctx context.Context, l *attachedLink) (session, error) {
 	case mode == SessionsAuto:
 		return d.openFirst(ctx, l)
 	case mode != SessionsOwn:
-		return l.openShared(ctx, mode == SessionsExclusive, d.log.With("device", d.name))
+		return l.openShared(mode == SessionsExclusive, d.log.With("device", d.name))
 	case l.transport() == callhome.TLS:
 		return nil, errOwnOverTLS
 	}

@@ -40,7 +40,7 @@ func benchTrunk(b *testing.B, size int64) *fakeDevice {
 // without sharing.
 func BenchmarkShared(b *testing.B) {
 	eachSize(b, func(b *testing.B, size int64) {
-		s, err := New(benchTrunk(b, size).connect, Options{}).Open(b.Context())
+		s, err := New(benchTrunk(b, size).connect, Options{}).Open()
 		if err != nil {
 			b.Fatal(err)
 		}

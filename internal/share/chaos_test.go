@@ -214,7 +214,7 @@ func TestManagersInAnyOrder(t *testing.T) {
 				}
 				all.Go(func() {
 					for range sessions {
-						s, err := d.Open(t.Context())
+						s, err := d.Open()
 						if err != nil {
 							t.Errorf("Open: %v; the link ended: %v", err, f.why())
 							return

@@ -1,7 +1,6 @@
 package share
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -89,7 +88,7 @@ func New(connect func(handle func(*netconf.Message)) Trunk, o Options) *Device {
 
 // Open starts a session for one more manager. It does not block. The error
 // wraps ErrExclusive or ErrEnding.
-func (d *Device) Open(context.Context) (*Session, error) {
+func (d *Device) Open() (*Session, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.isEnding() {

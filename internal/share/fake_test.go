@@ -188,7 +188,7 @@ type fakeManager struct {
 
 func open(t *testing.T, d *Device) *fakeManager {
 	t.Helper()
-	s, err := d.Open(t.Context())
+	s, err := d.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

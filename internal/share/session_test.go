@@ -359,7 +359,7 @@ func TestTheEndOfTheLinkEndsEverySession(t *testing.T) {
 		if _, err := a.Next(); !errors.Is(err, ErrEnding) {
 			t.Errorf("Next: %v", err)
 		}
-		if _, err := d.Open(t.Context()); !errors.Is(err, ErrEnding) {
+		if _, err := d.Open(); !errors.Is(err, ErrEnding) {
 			t.Errorf("Open: %v", err)
 		}
 	})
@@ -371,7 +371,7 @@ func TestExclusive(t *testing.T) {
 	if h := a.Hello(); !h.Has(private[0]) || !h.Has(capNotification) {
 		t.Errorf("hello %q", h.Capabilities)
 	}
-	if _, err := d.Open(t.Context()); !errors.Is(err, ErrExclusive) || !strings.Contains(err.Error(), fmt.Sprint(a.id)) {
+	if _, err := d.Open(); !errors.Is(err, ErrExclusive) || !strings.Contains(err.Error(), fmt.Sprint(a.id)) {
 		t.Errorf("a second manager: %v", err)
 	}
 	a.want("<lock><target><running/></target></lock>", ok)
