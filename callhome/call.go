@@ -266,7 +266,7 @@ func (c *call) openControl(ctx context.Context, link *Link) *rejection {
 	defer cancel()
 	// A device that does not even open the channel can only be closed.
 	stop := context.AfterFunc(ctx, func() { link.end(ctx.Err()) })
-	err := link.openControl(ctx)
+	err := link.bearer.openControl(ctx)
 	if !stop() {
 		err = ctx.Err()
 	}

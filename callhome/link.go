@@ -69,8 +69,9 @@ type bearer interface {
 	// serve does what the connection itself needs for as long as it lives,
 	// and ends the link.
 	serve()
-	// openControl opens the gateway's own session, once.
-	openControl(ctx context.Context) (*Session, error)
+	// openControl opens the control session, once. It is kept as long as the
+	// link: devices drop a call-home connection without a NETCONF session.
+	openControl(ctx context.Context) error
 	// openFurther opens a session for a manager.
 	openFurther(ctx context.Context) (*Session, error)
 
@@ -198,13 +199,6 @@ func (l *Link) schedule() {
 		l.keepAlive()
 		l.schedule()
 	})
-}
-
-// openControl opens the control session, which is kept as long as the link:
-// devices drop a call-home connection without a NETCONF session.
-func (l *Link) openControl(ctx context.Context) error {
-	_, err := l.bearer.openControl(ctx)
-	return err
 }
 
 // watchControl reads the control session to its end, which is the link's.

@@ -24,8 +24,8 @@ var ErrDropped = fmt.Errorf("%w while a further session was being opened", ErrLi
 // NETCONF subsystem on it, when it closes the channel before its hello or says
 // none for 10 s while it answers on the control session, and always over TLS,
 // which carries one session: that is the control session, which Trunk hands
-// over. It is ErrDropped when the device drops the whole
-// connection meanwhile, and ErrLinkEnded when the link ended otherwise.
+// over. It is ErrDropped when the device drops the whole connection meanwhile,
+// and ErrLinkEnded when the link ended otherwise.
 func (l *Link) Open(ctx context.Context) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

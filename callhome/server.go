@@ -58,13 +58,14 @@ func New(opts Options) (*Server, error) {
 	}
 	opts = opts.withDefaults()
 	s := &Server{
+		opts:    opts,
+		log:     opts.Log,
+		byName:  make(map[string]*Entry),
+		byPin:   make(map[auth.Identity]*Entry),
+		anchors: opts.anchors(),
+
 		byCertificateName: make(map[string]*Entry),
 
-		opts:     opts,
-		log:      opts.Log,
-		byName:   make(map[string]*Entry),
-		byPin:    make(map[auth.Identity]*Entry),
-		anchors:  opts.anchors(),
 		links:    newTable(),
 		failures: auth.NewFailures(max(0, opts.FailureTTL)),
 		sources:  newSources(),

@@ -83,19 +83,19 @@ func (b *sshBearer) finish() {
 func (b *sshBearer) sayGoodbye() { _ = b.link.call.Close() }
 
 // openControl opens the control session on the first channel of the connection.
-func (b *sshBearer) openControl(ctx context.Context) (*Session, error) {
+func (b *sshBearer) openControl(ctx context.Context) error {
 	control, err := b.openSession(ctx, func(requests <-chan *ssh.Request) bool {
 		b.controlRequests <- requests
 		return true
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	b.link.control.Store(control)
 	if !b.link.spawn(b.link.watchControl) {
-		return nil, ErrLinkEnded
+		return ErrLinkEnded
 	}
-	return control, nil
+	return nil
 }
 
 func (b *sshBearer) openFurther(ctx context.Context) (*Session, error) {

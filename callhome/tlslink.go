@@ -31,14 +31,14 @@ func (b *tlsBearer) serve() {
 	}
 }
 
-func (b *tlsBearer) openControl(ctx context.Context) (*Session, error) {
+func (b *tlsBearer) openControl(ctx context.Context) error {
 	s := newSession(b.link, tlsStream{b.conn, b.link.call})
 	if err := s.within(ctx, s.exchangeHellos); err != nil {
-		return nil, err
+		return err
 	}
 	b.link.control.Store(s)
 	close(b.ready)
-	return s, nil
+	return nil
 }
 
 func (b *tlsBearer) openFurther(context.Context) (*Session, error) {
