@@ -65,6 +65,17 @@ func tlsKinds() []deviceKind {
 // allKinds are both: what a manager sees must not differ.
 func allKinds() []deviceKind { return append(deviceKinds(), sharedKinds()...) }
 
+// overBoth runs a test with a libnetconf2 device over SSH and with one over TLS.
+func overBoth(t *testing.T, test func(t *testing.T, o harness.LibnetconfOptions)) {
+	t.Helper()
+	for name, overTLS := range map[string]bool{"SSH": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, harness.LibnetconfOptions{TLS: overTLS})
+		})
+	}
+}
+
 type deviceKind struct {
 	name string
 	make func(t *testing.T) *harness.Device

@@ -73,8 +73,13 @@ func endsCleanly(t *testing.T, m *harness.Subsystem, since time.Time, within tim
 // own can really be silent.
 func TestManagersEndWhenTheNetworkGoesSilent(t *testing.T) {
 	t.Parallel()
+	overBoth(t, managersEndWhenTheNetworkGoesSilent)
+}
+
+func managersEndWhenTheNetworkGoesSilent(t *testing.T, o harness.LibnetconfOptions) {
 	network := harness.NewNetwork(t)
-	d := harness.NewLibnetconf(t, harness.LibnetconfOptions{Namespace: network.Name})
+	o.Namespace = network.Name
+	d := harness.NewLibnetconf(t, o)
 	l := newLab(t, &d.Device, harness.Config{Address: network.Here})
 	idle := l.connect(t, harness.Base11)
 	network.CutConnections(t)
@@ -92,8 +97,13 @@ func TestManagersEndWhenTheNetworkGoesSilent(t *testing.T) {
 // SSH keepalives included; TCP acknowledges all the time.
 func TestADeviceThatIsBusyForAMinuteKeepsItsLink(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aBusyDeviceKeepsItsLink)
+}
+
+func aBusyDeviceKeepsItsLink(t *testing.T, o harness.LibnetconfOptions) {
 	const busy = 60 * time.Second
-	d := harness.NewLibnetconf(t, harness.LibnetconfOptions{Threads: 1})
+	o.Threads = 1
+	d := harness.NewLibnetconf(t, o)
 	l := newLab(t, &d.Device, harness.Config{})
 	s := l.connect(t, harness.Base11)
 	if err := s.Send(harness.RPC("5", harness.Sleep(busy))); err != nil {
@@ -113,7 +123,11 @@ func TestADeviceThatIsBusyForAMinuteKeepsItsLink(t *testing.T) {
 // libnetconf2 closes a call that has no NETCONF session on it after 10 s.
 func TestAnIdleDeviceKeepsItsLink(t *testing.T) {
 	t.Parallel()
-	d := harness.NewLibnetconf(t, harness.LibnetconfOptions{})
+	overBoth(t, anIdleDeviceKeepsItsLink)
+}
+
+func anIdleDeviceKeepsItsLink(t *testing.T, o harness.LibnetconfOptions) {
+	d := harness.NewLibnetconf(t, o)
 	l := newLab(t, &d.Device, harness.Config{Callhome: []string{`keepalive_interval = "2s"`, `idle_rpc = "3s"`}})
 	harness.Throughout(t, 15*time.Second, "the link", func() bool {
 		return l.Device(t, "edge-1").Since.Equal(l.link.Since)

@@ -17,8 +17,12 @@ const takesOverWithin = 8 * time.Second
 // tells the gateway.
 func TestARebootedDeviceTakesOverItsHalfOpenLink(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aRebootedDeviceTakesOver)
+}
+
+func aRebootedDeviceTakesOver(t *testing.T, options harness.LibnetconfOptions) {
 	network := harness.NewNetwork(t)
-	options := harness.LibnetconfOptions{Namespace: network.Name}
+	options.Namespace = network.Name
 	d := harness.NewLibnetconf(t, options)
 	l := newLab(t, &d.Device, harness.Config{Address: network.Here}, `address = "`+network.There+`"`)
 	manager := l.connect(t, harness.Base11)
@@ -47,13 +51,24 @@ func TestARebootedDeviceTakesOverItsHalfOpenLink(t *testing.T) {
 // device is there.
 func TestACallThatDoesNotLogInTakesNothingOver(t *testing.T) {
 	t.Parallel()
+	overBoth(t, aCallThatDoesNotLogInTakesNothingOver)
+}
+
+func aCallThatDoesNotLogInTakesNothingOver(t *testing.T, options harness.LibnetconfOptions) {
 	network := harness.NewNetwork(t)
-	d := harness.NewLibnetconf(t, harness.LibnetconfOptions{Namespace: network.Name})
+	options.Namespace = network.Name
+	d := harness.NewLibnetconf(t, options)
 	l := newLab(t, &d.Device, harness.Config{Address: network.Here})
 	network.CutConnections(t)
-	harness.NewSimulator(t, d.HostKey, devicesim.Options{
-		Connect: l.CallHome(), Username: d.Username, Password: "another", Reconnect: -1,
-	})
+	if options.TLS {
+		harness.NewTLSSimulator(t, d.TLS.Certificate, devicesim.Options{
+			Connect: l.CallHomeTLS(), Reconnect: -1, TLS: &devicesim.TLS{RefuseClients: true},
+		})
+	} else {
+		harness.NewSimulator(t, d.HostKey, devicesim.Options{
+			Connect: l.CallHome(), Username: d.Username, Password: "another", Reconnect: -1,
+		})
+	}
 	l.awaitOutcome(t, callhome.FailedLogin)
 	l.mustBeTheSameLink(t)
 }
