@@ -49,14 +49,7 @@ func (b *syncBuffer) await(t *testing.T, text string) {
 
 // The whole of it against a real CA is in tests/acme_test.go.
 func TestACMEWithoutTheCAEndsCleanly(t *testing.T) {
-	nobody, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
+	nobody, port := freePort(t), freePort(t)
 	var out syncBuffer
 	a := newACMEClient(&config.ACME{
 		CA: fmt.Sprintf("https://127.0.0.1:%d/dir", nobody), Domains: []string{"a.example.net", "b.example.net"}, HTTPPort: port,

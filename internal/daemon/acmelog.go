@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"fmt"
-	"io"
 	"log"
 	"maps"
 	"slices"
@@ -87,10 +86,7 @@ func standardLogger(l hclog.Logger) *log.Logger { return log.New(standardLog{l},
 // carryStandardLog has what libraries write to the global log come into ours,
 // until the function that it returns is called.
 func carryStandardLog(l hclog.Logger) (restore func()) {
-	var (
-		out   io.Writer = log.Writer()
-		flags           = log.Flags()
-	)
+	out, flags := log.Writer(), log.Flags()
 	log.SetOutput(standardLog{l})
 	log.SetFlags(0)
 	return func() {

@@ -36,8 +36,8 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		Calls:       b.callhome.Calls(),
 		Goroutines:  runtime.NumGoroutine(),
 		OpenFiles:   openFiles(),
-		Failures:    []control.Failure{},
-		Awaited:     []control.Awaited{},
+		Failures:    b.failures(),
+		Awaited:     b.awaited(),
 	}
 	for _, d := range b.devices() {
 		switch d.State {
@@ -50,20 +50,30 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		}
 		s.Managers += d.Managers
 	}
+	return s, nil
+}
+
+func (b backend) failures() []control.Failure {
+	list := []control.Failure{}
 	for _, f := range b.callhome.Failures() {
-		s.Failures = append(s.Failures, control.Failure{
+		list = append(list, control.Failure{
 			Identity: f.Identity.Fingerprint, Device: b.nameOf(f.Identity), User: f.User, Since: f.Since, Expires: f.Expires,
 		})
 	}
+	return list
+}
+
+func (b backend) awaited() []control.Awaited {
+	list := []control.Awaited{}
 	for addr, users := range b.callhome.Awaited() {
 		a := control.Awaited{Address: addr.String()}
 		for _, user := range users {
 			a.Usernames = append(a.Usernames, user.Username)
 		}
-		s.Awaited = append(s.Awaited, a)
+		list = append(list, a)
 	}
-	slices.SortFunc(s.Awaited, func(a, b control.Awaited) int { return strings.Compare(a.Address, b.Address) })
-	return s, nil
+	slices.SortFunc(list, func(a, b control.Awaited) int { return strings.Compare(a.Address, b.Address) })
+	return list
 }
 
 func (b backend) callListener(ln net.Listener, port uint16) control.Listener {

@@ -177,11 +177,6 @@ func (d *daemon) listen() (err error) {
 	}
 	defer func() {
 		if err != nil {
-			_ = d.control.Close()
-		}
-	}()
-	defer func() {
-		if err != nil {
 			d.closeListeners()
 		}
 	}()
@@ -242,7 +237,7 @@ func (d *daemon) acme() *acmeClient {
 
 // closeListeners closes what listen had opened when it failed.
 func (d *daemon) closeListeners() {
-	listeners := []net.Listener{d.calls, d.tlsCalls}
+	listeners := []net.Listener{d.control, d.calls, d.tlsCalls}
 	if a := d.acme(); a != nil {
 		listeners = append(listeners, a.challenges)
 	}

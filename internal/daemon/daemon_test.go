@@ -38,13 +38,18 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// testConfig accepts calls of unknown devices under trust "approve".
-func testConfig(t *testing.T) *config.Config {
+func freePort(t *testing.T) uint16 {
 	t.Helper()
-	calls, err := freePort()
+	ports, err := freePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ports[0]
+}
+
+// testConfig accepts calls of unknown devices under trust "approve".
+func testConfig(t *testing.T) *config.Config {
+	t.Helper()
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +58,7 @@ func testConfig(t *testing.T) *config.Config {
 	return &config.Config{
 		StateDir: filepath.Join(t.TempDir(), "state"),
 		Enabled:  true,
-		Callhome: config.Callhome{Address: loopback, Port: calls, Options: callhome.Options{
+		Callhome: config.Callhome{Address: loopback, Port: freePort(t), Options: callhome.Options{
 			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{"fleet": user}, RejectDelay: -1,
 		}},
 		Gateway: gateway.Options{
@@ -185,15 +190,11 @@ func TestPendingDeviceIsApprovedConnectedRenamedAndForgotten(t *testing.T) {
 // withTLS lets the configuration take calls over TLS.
 func withTLS(t *testing.T, c *config.Config) {
 	t.Helper()
-	port, err := freePort()
-	if err != nil {
-		t.Fatal(err)
-	}
 	cert, err := devicesim.GenerateCertificate("gateway", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Callhome.TLSPort = port
+	c.Callhome.TLSPort = freePort(t)
 	c.Callhome.NamedUsers["fleet"].TLS = &auth.UserTLS{Certificate: cert}
 }
 

@@ -100,15 +100,7 @@ func (d *demo) configure() error {
 		return err
 	}
 	loopback := netip.MustParseAddr("127.0.0.1")
-	calls, err := freePort()
-	if err != nil {
-		return err
-	}
-	shared, err := freePort()
-	if err != nil {
-		return err
-	}
-	tlsCalls, err := freePort()
+	ports, err := freePorts(3)
 	if err != nil {
 		return err
 	}
@@ -119,11 +111,11 @@ func (d *demo) configure() error {
 	d.config = &config.Config{
 		StateDir: filepath.Join(d.dir, "state"),
 		Enabled:  true,
-		Callhome: config.Callhome{Address: loopback, Port: calls, TLSPort: tlsCalls, Options: callhome.Options{
+		Callhome: config.Callhome{Address: loopback, Port: ports[0], TLSPort: ports[1], Options: callhome.Options{
 			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{user.Name: user},
 		}},
 		Gateway: gateway.Options{
-			Address: loopback, Port: shared, Ports: gateway.PortRange{First: demoPorts, Last: demoPorts + 999},
+			Address: loopback, Port: ports[2], Ports: gateway.PortRange{First: demoPorts, Last: demoPorts + 999},
 			Managers: []auth.Manager{{Name: demoManager, PasswordHash: string(hash), Devices: []string{"*"}}},
 		},
 	}
@@ -138,15 +130,19 @@ func (d *demo) configure() error {
 	return nil
 }
 
-// freePort asks the system for a port. Another process may take it before it
+// freePorts asks the system for n ports. Another process may take one before it
 // is used; the demo then fails to start and says so.
-func freePort() (uint16, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+func freePorts(n int) ([]uint16, error) {
+	ports := make([]uint16, n)
+	for i := range ports {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer ln.Close() // when all are known: they differ
+		ports[i] = uint16(ln.Addr().(*net.TCPAddr).Port)
 	}
-	defer ln.Close()
-	return uint16(ln.Addr().(*net.TCPAddr).Port), nil
+	return ports, nil
 }
 
 // demoIdentity is what the device of that number proves.
