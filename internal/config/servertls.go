@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,7 +153,7 @@ func (d *decoder) certMap(b certToNameBlock, f fileSchema) (m auth.CertMap) {
 	if s, ok := d.string(b.Fingerprint); ok {
 		m.Fingerprint = strings.TrimSpace(s.text)
 		if _, err := auth.NewCertNames([]auth.CertMap{{Fingerprint: m.Fingerprint, Type: auth.CertMapCommonName}}); err != nil {
-			d.problems.fail(s.at, `it is "SHA256:9F:86:…", as openssl x509 -noout -fingerprint -sha256 prints it, or the tls-fingerprint of RFC 7407, "04:9f:86:…"`, "%s", plainFingerprint(err))
+			d.problems.fail(s.at, `it is "SHA256:9F:86:…", as openssl x509 -noout -fingerprint -sha256 prints it, or the tls-fingerprint of RFC 7407, "04:9f:86:…"`, "%s", errors.Unwrap(err)) // which entry it is the place shows
 		}
 	}
 	word := ""
@@ -170,17 +171,6 @@ func (d *decoder) certMap(b certToNameBlock, f fileSchema) (m auth.CertMap) {
 		d.checkMapped(name, f)
 	}
 	return m
-}
-
-// plainFingerprint takes the innermost error: which entry it is the place shows.
-func plainFingerprint(err error) error {
-	for {
-		wrapped, ok := err.(interface{ Unwrap() error })
-		if !ok || wrapped.Unwrap() == nil {
-			return err
-		}
-		err = wrapped.Unwrap()
-	}
 }
 
 // checkMapped: the name must be one that a manager goes by.
