@@ -73,13 +73,8 @@ func endsCleanly(t *testing.T, m *harness.Subsystem, since time.Time, within tim
 // own can really be silent.
 func TestManagersEndWhenTheNetworkGoesSilent(t *testing.T) {
 	t.Parallel()
-	overBoth(t, managersEndWhenTheNetworkGoesSilent)
-}
-
-func managersEndWhenTheNetworkGoesSilent(t *testing.T, o harness.LibnetconfOptions) {
 	network := harness.NewNetwork(t)
-	o.Namespace = network.Name
-	d := harness.NewLibnetconf(t, o)
+	d := harness.NewLibnetconf(t, harness.LibnetconfOptions{Namespace: network.Name})
 	l := newLab(t, &d.Device, harness.Config{Address: network.Here})
 	idle := l.connect(t, harness.Base11)
 	network.CutConnections(t)
@@ -97,13 +92,8 @@ func managersEndWhenTheNetworkGoesSilent(t *testing.T, o harness.LibnetconfOptio
 // SSH keepalives included; TCP acknowledges all the time.
 func TestADeviceThatIsBusyForAMinuteKeepsItsLink(t *testing.T) {
 	t.Parallel()
-	overBoth(t, aBusyDeviceKeepsItsLink)
-}
-
-func aBusyDeviceKeepsItsLink(t *testing.T, o harness.LibnetconfOptions) {
 	const busy = 60 * time.Second
-	o.Threads = 1
-	d := harness.NewLibnetconf(t, o)
+	d := harness.NewLibnetconf(t, harness.LibnetconfOptions{Threads: 1})
 	l := newLab(t, &d.Device, harness.Config{})
 	s := l.connect(t, harness.Base11)
 	if err := s.Send(harness.RPC("5", harness.Sleep(busy))); err != nil {
