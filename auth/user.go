@@ -3,7 +3,8 @@ package auth
 import "golang.org/x/crypto/ssh"
 
 // User is a user entry: one username and every method that may prove it to a
-// device, and the client certificate that takes their place over TLS. It is not modified after it is handed to a server.
+// device, and the client certificate that takes their place over TLS. It is not
+// modified after it is handed to a server.
 type User struct {
 	// Name is the entry's label in the configuration.
 	Name string
