@@ -24,23 +24,22 @@ func contentOf(short string) string {
 		from, to, _ := strings.Cut(argument, "→")
 		return "<copy-config><target><" + to + "/></target><source><" + from + "/></source></copy-config>"
 	case "commit", "cancel-commit":
-		content := ""
-		for _, a := range strings.Fields(argument) {
-			name, value, _ := strings.Cut(a, "=")
-			content += "<" + name + ">" + value + "</" + name + ">"
-		}
-		return "<" + name + ">" + content + "</" + name + ">"
+		return "<" + name + ">" + elements(argument) + "</" + name + ">"
 	case "subscribe":
-		content := ""
-		for _, a := range strings.Fields(argument) {
-			name, value, _ := strings.Cut(a, "=")
-			content += "<" + name + ">" + value + "</" + name + ">"
-		}
-		return `<create-subscription xmlns="` + spaceNotification + `">` + content + `</create-subscription>`
+		return `<create-subscription xmlns="` + spaceNotification + `">` + elements(argument) + `</create-subscription>`
 	case "reboot":
 		return `<reboot xmlns="urn:vendor"/>`
 	}
 	return "<" + short + "/>"
+}
+
+// elements writes arguments such as "confirmed persist=x".
+func elements(arguments string) (content string) {
+	for _, a := range strings.Fields(arguments) {
+		name, value, _ := strings.Cut(a, "=")
+		content += "<" + name + ">" + value + "</" + name + ">"
+	}
+	return content
 }
 
 func operationOf(t *testing.T, short string) *operation {
