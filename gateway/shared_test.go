@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -215,4 +217,51 @@ func TestSlowManagerOnASharedDevice(t *testing.T) {
 	if log := h.log.String(); !strings.Contains(log, "reads nothing") {
 		t.Errorf("the log does not say why:\n%s", log)
 	}
+}
+
+// One that has closed its side of the connection and goes on to read gets what
+// it has asked for, however long that takes.
+func TestManagerThatOnlyReads(t *testing.T) {
+	opts, p := tlsOptions(t)
+	opts.StallTimeout = 300 * time.Millisecond
+	h := serve(t, opts)
+	l := newFakeLink(1, nil)
+	l.over = callhome.TLS
+	l.controls = func(device *netconf.Conn) {
+		defer device.Close()
+		m, err := device.Next()
+		if err != nil {
+			return
+		}
+		id := m.Head.ID
+		if _, err := tryRest(m); err != nil {
+			return
+		}
+		start := fmt.Sprintf(`<rpc-reply xmlns="%s" message-id="%s"><data>`, netconf.NamespaceBase, id)
+		parts := io.Reader(strings.NewReader(start))
+		for range 15 {
+			parts = io.MultiReader(parts, late{100 * time.Millisecond}, strings.NewReader("<part/>"))
+		}
+		_ = device.Write(&netconf.Message{Size: -1, Body: io.MultiReader(parts, strings.NewReader("</data></rpc-reply>"))})
+		_, _ = device.Next()
+	}
+	h.attach("edge-1", l)
+	t.Cleanup(func() { l.breaks(errReset) })
+	m := dialTLS(t, opts.TLSPort, "edge-1", p.admin).open()
+	write(t, m.conn, rpc(1, "<get/>"))
+	if err := errors.Join(m.CloseWrite(), m.NetConn().(*net.TCPConn).CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, m.conn); strings.Count(got, "<part/>") != 15 {
+		t.Errorf("got %q", got)
+	}
+	m.ends()
+}
+
+// late is a pause in what is read.
+type late struct{ by time.Duration }
+
+func (l late) Read([]byte) (int, error) {
+	time.Sleep(l.by)
+	return 0, io.EOF
 }

@@ -68,7 +68,8 @@ const lookEvery = 5 * time.Second
 func (s *tlsSession) lookOut() {
 	tick := time.NewTicker(min(lookEvery, s.opts.StallTimeout))
 	defer tick.Stop()
-	var since time.Time // when it was seen to have closed
+	var since time.Time // it was seen to have closed, and nothing has gone to it
+	var out uint64
 	for {
 		select {
 		case <-tick.C:
@@ -79,8 +80,9 @@ func (s *tlsSession) lookOut() {
 		if state == peerThere {
 			continue
 		}
-		if since.IsZero() {
-			since = time.Now()
+		// What goes to one that is gone is answered by a reset.
+		if now := s.stream.out.Load(); since.IsZero() || now != out {
+			since, out = time.Now(), now
 		}
 		if state == peerReset || time.Since(since) >= min(lastWords, s.opts.StallTimeout) {
 			s.end(&ending{reason: "the manager has closed the connection", abrupt: true})
