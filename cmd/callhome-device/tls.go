@@ -76,11 +76,11 @@ func (f *tlsFlags) options() (*devicesim.TLS, error) {
 	}
 	t := &devicesim.TLS{MinVersion: tlsVersions[f.min], MaxVersion: tlsVersions[f.max]}
 	for _, s := range f.clientFingerprints {
-		print, err := fingerprint(s)
+		known, err := fingerprint(s)
 		if err != nil {
 			return nil, usageError{err}
 		}
-		t.Clients = append(t.Clients, print)
+		t.Clients = append(t.Clients, known)
 	}
 	return t, f.readFiles(t)
 }
