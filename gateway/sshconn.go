@@ -21,8 +21,8 @@ type sshConn struct {
 }
 
 // serve services the connection, which is counted, until it ends, and returns
-// when its sessions have ended too. Channels and requests are always taken, since one that is
-// not blocks the whole connection.
+// when its sessions have ended too. Channels and requests are always taken,
+// since one that is not blocks the whole connection.
 func (c *sshConn) serve() {
 	defer context.AfterFunc(c.e.ctx, c.shut)()
 	var sessions sync.WaitGroup
