@@ -1,6 +1,10 @@
 package share
 
 import (
+	"encoding/xml"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"callhome-gateway/internal/netconf"
@@ -13,7 +17,7 @@ import (
 func (s *state) apply(id uint32, o *operation, outcome netconf.Outcome, now time.Time) {
 	taken, done := outcome != netconf.Failed, outcome == netconf.Succeeded
 	switch {
-	case o.class == lock && taken && knownDatastore(o.target):
+	case o.class == lock && taken && o.target != "":
 		s.locks[o.target] = id
 	case o.class == unlock && done && s.locks[o.target] == id:
 		delete(s.locks, o.target)
@@ -65,10 +69,10 @@ func (s *state) leave(id uint32, now time.Time) ([]chore, error) {
 		chores = append(chores, chore{rpc: "<discard-changes/>", lenient: !certain})
 		s.candidate = ownership{}
 	}
-	for _, target := range []string{startup, candidate, running} {
+	for _, target := range slices.Sorted(maps.Keys(s.locks)) {
 		if s.locks[target] == id {
 			delete(s.locks, target)
-			chores = append(chores, chore{rpc: "<unlock><target><" + target + "/></target></unlock>"})
+			chores = append(chores, chore{rpc: "<unlock><target>" + element(target) + "</target></unlock>"})
 		}
 	}
 	if s.unsubscribe(id) && s.exclusive {
@@ -78,6 +82,19 @@ func (s *state) leave(id uint32, now time.Time) ([]chore, error) {
 		err = errBound
 	}
 	return chores, err
+}
+
+// element returns the empty element of a datastore's name (see Head.Target).
+// One that the lock gave as NMDA does is not known by it: its unlock fails, and
+// the link ends with the lock.
+func element(target string) string {
+	space, local, foreign := strings.Cut(strings.TrimPrefix(target, "{"), "}")
+	if !foreign {
+		return "<" + target + "/>"
+	}
+	var escaped strings.Builder
+	_ = xml.EscapeText(&escaped, []byte(space)) // a Builder takes all
+	return "<" + local + ` xmlns="` + escaped.String() + `"/>`
 }
 
 func (s *state) leaveCommit(id uint32, now time.Time) ([]chore, error) {

@@ -31,7 +31,7 @@ type state struct {
 	can       abilities
 	exclusive bool
 
-	locks     map[string]uint32 // datastore → holder
+	locks     map[string]uint32 // datastore, as Head.Target names it → holder
 	candidate ownership
 	confirm   confirmation
 	events    *subscription
@@ -136,9 +136,6 @@ func other(holder, id uint32) uint32 {
 }
 
 func (s *state) forbidLock(id uint32, target string, now time.Time) *netconf.RPCError {
-	if target != "" && !knownDatastore(target) {
-		return notSupported("a shared session can lock running, candidate and startup only")
-	}
 	if holder := other(s.locks[target], id); holder != 0 {
 		return lockDenied("holds the lock on "+target, holder)
 	}
@@ -153,9 +150,6 @@ func (s *state) forbidLock(id uint32, target string, now time.Time) *netconf.RPC
 }
 
 func (s *state) forbidUnlock(id uint32, target string) *netconf.RPCError {
-	if target != "" && !knownDatastore(target) {
-		return notSupported("a shared session can unlock running, candidate and startup only")
-	}
 	if holder := other(s.locks[target], id); holder != 0 {
 		return refuse("operation-failed", heldBy(holder)+" holds the lock on "+target)
 	}
