@@ -268,13 +268,23 @@ func TestADeviceThatACANamesIsRememberedUntilItIsForgotten(t *testing.T) {
 // newDeviceCA makes a CA that issues the certificates of devices.
 func newDeviceCA(t *testing.T) (*tls.Certificate, *auth.Anchors) {
 	t.Helper()
+	ca, key := newCA(t, "Devices CA")
+	anchors, err := auth.NewAnchors([]*x509.Certificate{ca}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Certificate{Certificate: [][]byte{ca.Raw}, PrivateKey: key}, anchors
+}
+
+func newCA(t *testing.T, name string) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Devices CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -284,11 +294,7 @@ func newDeviceCA(t *testing.T) (*tls.Certificate, *auth.Anchors) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	anchors, err := auth.NewAnchors([]*x509.Certificate{ca}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, anchors
+	return ca, key
 }
 
 func TestStateOutlivesTheProcess(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"math/big"
@@ -40,7 +39,7 @@ func newWatchedDaemon(t *testing.T) *watchedDaemon {
 	t.Helper()
 	dir := t.TempDir()
 	w := &watchedDaemon{pair: filepath.Join(dir, "pair.pem"), crl: filepath.Join(dir, "ca.crl")}
-	w.makeCA(t)
+	w.ca, w.key = newCA(t, "CA")
 	w.writePair(t)
 	w.writeList(t, time.Now().Add(time.Hour))
 	anchors, err := auth.NewAnchors([]*x509.Certificate{w.ca}, nil)
@@ -69,25 +68,6 @@ func newWatchedDaemon(t *testing.T) *watchedDaemon {
 	}
 	w.list = w.watchList()
 	return w
-}
-
-func (w *watchedDaemon) makeCA(t *testing.T) {
-	t.Helper()
-	var err error
-	if w.key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCRLSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, w.key.Public(), w.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.ca, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (w *watchedDaemon) writePair(t *testing.T) {
