@@ -122,14 +122,16 @@ func (h *headTracker) event(name Name) {
 	}
 }
 
-// child is told of the operation's child elements. Two of the argument's name
-// are ambiguous whatever their namespaces, which not all devices look at.
+// child is told of the operation's child elements. One of the argument's name
+// in another namespace is ambiguous, since not all devices look at that, and
+// so are two.
 func (h *headTracker) child(space, local []byte) {
 	if !h.inside || h.argument.name != string(local) {
 		return
 	}
-	h.Ambiguous = h.Ambiguous || h.seen
-	h.open = !h.seen && h.Op.Space == string(space)
+	proper := h.Op.Space == string(space)
+	h.Ambiguous = h.Ambiguous || h.seen || !proper
+	h.open = !h.seen && proper
 	h.seen = true
 }
 
@@ -153,6 +155,12 @@ func (h *headTracker) text(p []byte) {
 		h.Ambiguous, p = true, p[:room]
 	}
 	h.value = append(h.value, p...)
+}
+
+// interrupted is told of comments, processing instructions and CDATA sections.
+// Text that has any in it some peers read to the first of them only.
+func (h *headTracker) interrupted() {
+	h.Ambiguous = h.Ambiguous || h.open && h.argument.text
 }
 
 // end is told of each end tag, before the element is gone.

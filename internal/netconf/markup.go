@@ -185,12 +185,14 @@ func (c *Checker) commentOrCDATA(p []byte) (int, error) {
 	switch got := string(c.pending); {
 	case got == "--":
 		c.pending, c.dashes = c.pending[:0], 0
+		c.head.interrupted()
 		c.scan = (*Checker).comment
 	case got == "[CDATA[":
 		if c.names.depth() == 0 {
 			return 0, c.wrongSince("a CDATA section outside of the root element")
 		}
 		c.pending = c.pending[:0]
+		c.head.interrupted()
 		c.scan = (*Checker).cdata
 	case strings.HasPrefix("DOCTYPE", got):
 		return 0, c.wrongSince("a DOCTYPE is not allowed")
@@ -259,6 +261,7 @@ func (c *Checker) instructionTarget(p []byte) (int, error) {
 		return n, err
 	}
 	name := c.pending
+	c.head.interrupted()
 	switch {
 	case len(name) == 0 || ncName(name) != len(name):
 		return 0, c.wrongSince("a processing instruction without a proper name")

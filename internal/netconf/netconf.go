@@ -77,8 +77,9 @@ type Head struct {
 	// refuse what is not one in plain decimal digits.
 	SessionID string
 	// Ambiguous is set on an rpc with more than one operation, or more than
-	// one of what Target or SessionID was taken from: peers differ on which of
-	// them they use, so such an rpc is to be refused.
+	// one of what Target or SessionID was taken from, or with that in another
+	// namespace or in pieces: peers differ on what they make of it, so such an
+	// rpc is to be refused.
 	Ambiguous bool
 	// Outcome is what an rpc-reply says of its rpc. It is known once the whole
 	// reply has been found well-formed.

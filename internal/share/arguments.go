@@ -43,7 +43,7 @@ func (o *operation) readArguments(m *netconf.Message) *netconf.RPCError {
 	// The source of copy-config may be long, but its name comes first.
 	if !whole && (o.class != edit || !hasArgument(arguments, "source")) {
 		return &netconf.RPCError{Type: "rpc", Tag: "too-big",
-			Message: "the arguments of " + o.name.Local + " are longer than a shared session can look at: 64 KiB"}
+			Message: "the arguments of " + o.name.Local + " are more than a shared session can look at: longer than 64 KiB, or with names of other characters than XML 1.0 had at first"}
 	}
 	if err := use(arguments); err != nil {
 		return refuse("operation-failed", err.Error())

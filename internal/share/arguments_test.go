@@ -103,7 +103,8 @@ func TestIdenticalSubscriptions(t *testing.T) {
 func TestClassesAreByNamespace(t *testing.T) {
 	for name, want := range map[netconf.Name]class{
 		{Space: spaceBase, Local: "lock"}:                                                   lock,
-		{Space: "urn:vendor", Local: "lock"}:                                                unknown,
+		{Space: "urn:vendor", Local: "lock"}:                                                bound,
+		{Space: "", Local: "request-end-session"}:                                           closeSession,
 		{Space: "urn:vendor", Local: "close-session"}:                                       closeSession, // not all devices look at it
 		{Space: "", Local: "kill-session"}:                                                  killSession,
 		{Space: "", Local: "lock-configuration"}:                                            bound,

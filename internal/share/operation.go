@@ -70,6 +70,8 @@ var classes = map[netconf.Name]class{
 var guarded = map[string]class{
 	"kill-session":  killSession,
 	"close-session": closeSession,
+	// Junos's other word for it.
+	"request-end-session": closeSession,
 
 	// RFC 5717
 	"partial-lock":   bound,
@@ -92,6 +94,17 @@ var guarded = map[string]class{
 	"unlock-configuration": bound,
 }
 
+// accounted are the names of the standard's operations that are kept account of.
+// In another namespace than theirs they may do the same, where a device does not
+// look at that, or anything else.
+var accounted = func() map[string]bool {
+	names := make(map[string]bool)
+	for name, class := range classes {
+		names[name.Local] = class != harmless
+	}
+	return names
+}()
+
 // classify returns the class of an operation. Those that start with "get-" are
 // taken for reads in any namespace: all of the standard modules' are (get-data,
 // get-schema, …), and the vendors' that we know.
@@ -101,6 +114,9 @@ func classify(name netconf.Name) class {
 	}
 	if c, ok := classes[name]; ok {
 		return c
+	}
+	if accounted[name.Local] {
+		return bound
 	}
 	if strings.HasPrefix(name.Local, "get-") {
 		return harmless
@@ -148,7 +164,7 @@ func understand(m *netconf.Message) (*operation, *netconf.RPCError) {
 		return o, &netconf.RPCError{Type: "rpc", Tag: "too-big",
 			Message: "the attributes of rpc, which a reply repeats, are longer than a shared session can carry: 3 KiB"}
 	case h.Ambiguous:
-		return o, refuse("operation-failed", "an rpc has one operation, with one of each of its arguments")
+		return o, refuse("operation-failed", "an rpc has one operation, with one of each of its arguments, in its own namespace and in one piece")
 	}
 	if o.class == killSession {
 		o.victim = plainNumber(h.SessionID)

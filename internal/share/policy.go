@@ -219,17 +219,17 @@ func (s *state) confirmingOther(id uint32, now time.Time) bool {
 
 // ruleUnknown lets an operation of which nothing is known wait for others'
 // locks and uncommitted changes to go: it may edit, or commit. Who holds
-// something passes, or two could wait for each other.
+// something as well gets an error, or two could wait for each other.
 func (s *state) ruleUnknown(id uint32) ruling {
-	foreign := other(s.candidate.owner, id) != 0
+	mine, others := s.candidate.owner == id, other(s.candidate.owner, id) != 0
 	for _, holder := range s.locks {
-		if holder == id {
-			return ruling{verdict: pass}
-		}
-		foreign = true
+		mine, others = mine || holder == id, others || holder != id
 	}
-	if foreign && s.candidate.owner != id {
-		return ruling{verdict: wait}
+	switch {
+	case !others:
+		return ruling{verdict: pass}
+	case mine:
+		return answered(inUse("another session holds a lock or has changed the candidate, and so does this one, so that they could wait for each other"))
 	}
-	return ruling{verdict: pass}
+	return ruling{verdict: wait}
 }

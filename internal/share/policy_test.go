@@ -151,7 +151,7 @@ func TestPolicy(t *testing.T) {
 		{"1 lock running; 1? unlock running", "2 lock running", "lock-denied 1"},
 		{"", "1 unlock running", "passes"}, // the device refuses
 		{"1 lock running", "1 leaves", "unlock running"},
-		{"1 lock running; 1 lock startup; 1 lock candidate", "1 leaves", "discard-changes?, unlock startup, unlock candidate, unlock running"},
+		{"1 lock running; 1 lock startup; 1 lock candidate", "1 leaves", "discard-changes?, unlock candidate, unlock running, unlock startup"},
 		{"1 lock running; 1 leaves", "2 lock running", "passes"},
 		{"1 lock running; 2 leaves", "2 lock running", "lock-denied 1"},
 
@@ -185,10 +185,10 @@ func TestPolicy(t *testing.T) {
 		{"1 lock running", "2 edit-data intended", "waits"},
 		{"1 lock running; 1 unlock running", "2 reboot", "passes"},
 		{"1 lock running; 1 leaves", "2 reboot", "passes"},
-		{"1 lock running; 2 lock candidate", "1 reboot", "passes"}, // or both would wait
-		{"1 lock running; 2 lock candidate", "2 reboot", "passes"},
+		{"1 lock running; 2 lock candidate", "1 reboot", "in-use"}, // or both would wait
+		{"1 lock running; 2 lock candidate", "2 reboot", "in-use"},
 		{"1 lock running; 2 lock candidate", "3 reboot", "waits"},
-		{"1 lock running; 2 edit-config candidate", "2 reboot", "passes"},
+		{"1 lock running; 2 edit-config candidate", "2 reboot", "in-use"},
 
 		// The candidate.
 		{"1 edit-config candidate", "2 edit-config candidate", "in-use"},
