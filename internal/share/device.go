@@ -37,7 +37,8 @@ type Options struct {
 	// Log is told of what managers do to each other. None by default.
 	Log hclog.Logger
 	// Patience is how long the device may be silent over an rpc whose manager
-	// has gone, before the link is ended: others wait for it. 10 min when 0.
+	// has gone, before the link is ended, and how long others wait for one
+	// whose manager is there, before they get an error. 10 min when 0.
 	Patience time.Duration
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"callhome-gateway/internal/netconf"
 )
@@ -90,6 +91,42 @@ func TestWaitingForALockBlocksNobodyElse(t *testing.T) {
 		}
 		want := []string{"lock running", "get", "reboot", "unlock running", "reboot"}
 		if got := f.received(); !slices.Equal(got, want) {
+			t.Errorf("the device received %q", got)
+		}
+	})
+}
+
+// A device that never answers one manager (yuma drops some rpcs) must not leave
+// the others without a word.
+func TestWaitingForAnothersRequestHasAnEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		f, d := newFake(t, Options{Patience: time.Minute}, all, func(_ *fakeDevice, r request) string {
+			if r.Op.Local == "reboot" {
+				<-proceed
+			}
+			return ok
+		})
+		a, b := open(t, d), open(t, d)
+		if err := <-a.send(`<reboot xmlns="urn:vendor"/>`); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		got := b.do("<get/>")
+		for _, want := range []string{"<error-tag>in-use</error-tag>", "reboot of " + heldBy(a.id), "kill-session"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		if waited := time.Since(begin); waited != time.Minute {
+			t.Errorf("it took %s", waited)
+		}
+		close(proceed)
+		if reply, err := a.read(); err != nil || inner(reply) != ok {
+			t.Errorf("got %s, %v", reply, err)
+		}
+		b.want("<get/>", ok)
+		if got := f.received(); !slices.Equal(got, []string{"reboot", "get"}) {
 			t.Errorf("the device received %q", got)
 		}
 	})

@@ -2,8 +2,10 @@ package share
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"callhome-gateway/internal/netconf"
 )
@@ -50,7 +52,7 @@ func (s *Session) Send(m *netconf.Message) error {
 	if err := s.d.enqueue(t); err != nil {
 		return s.orEnded(err)
 	}
-	if err := s.await(t.ready); err != nil {
+	if err := s.awaitRuling(t); err != nil {
 		s.d.abandon(t)
 		return err
 	}
@@ -72,6 +74,31 @@ func (s *Session) Send(m *netconf.Message) error {
 		defer s.noReply()
 	}
 	return s.answer(m.Head, nil)
+}
+
+// awaitRuling waits for the ruling on a turn, or returns why the session is over.
+func (s *Session) awaitRuling(t *turn) error {
+	select {
+	case <-t.ready:
+		return nil
+	default:
+	}
+	look := time.NewTimer(s.d.o.Patience)
+	defer look.Stop()
+	for {
+		select {
+		case <-t.ready:
+			return nil
+		case <-s.gone.Done():
+			return context.Cause(s.gone)
+		case <-s.ending:
+			return ErrEnding
+		case <-look.C:
+			if again := s.d.giveUp(t); again > 0 {
+				look.Reset(again)
+			}
+		}
+	}
 }
 
 // transmit writes an rpc whose turn it is.

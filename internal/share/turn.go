@@ -22,9 +22,10 @@ type turn struct {
 
 	hasID    bool
 	id       string // message-id of the rpc that is outstanding
-	open     bool   // an rpc is on its way, or its reply
-	sent     bool   // it was written
-	answered bool   // its reply was read
+	began    time.Time
+	open     bool // an rpc is on its way, or its reply
+	sent     bool // it was written
+	answered bool // its reply was read
 	outcome  netconf.Outcome
 	result   chan netconf.Outcome // of a clean-up's rpc
 	watch    *time.Timer          // ends the link unless it is reset
@@ -109,7 +110,7 @@ func (d *Device) ruleKill(t *turn) (r ruling, ours bool) {
 func (d *Device) begin(t *turn) {
 	switch t.ruling.verdict {
 	case pass:
-		d.current = t
+		d.current, t.began = t, time.Now()
 		d.outstanding(t, t.head.HasID)
 	case join:
 		d.state.joined(t.session.id)
@@ -150,6 +151,33 @@ func (d *Device) settle(t *turn, note func()) {
 	}
 	d.state.apply(t.session.id, t.op, t.outcome, time.Now())
 	d.finish(t)
+}
+
+// giveUp answers a turn that has waited for long because the device is at work
+// for another manager, or will never answer that: the waiting one learns who it
+// is, to whom kill-session can put an end. Those that wait for a lock go on. It
+// returns when to look again, or 0.
+func (d *Device) giveUp(t *turn) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := slices.Index(d.queue, t)
+	if i < 0 {
+		return 0
+	}
+	busy := d.current
+	if busy == nil || busy.session == t.session || busy.session.retired { // over a leaver's the link ends
+		return d.o.Patience
+	}
+	if left := time.Until(busy.began.Add(d.o.Patience)); left > 0 {
+		return left
+	}
+	d.o.Log.Warn("a manager waits for the device, which has not finished another's request", "session_id", t.session.id,
+		"busy_with", busy.op.name.Local, "of_session_id", busy.session.id, "since", time.Since(busy.began).Round(time.Second))
+	d.queue = slices.Delete(d.queue, i, i+1)
+	t.ruling = answered(inUse("the device has been at work on " + busy.op.name.Local + " of " + heldBy(busy.session.id) + " for " +
+		d.o.Patience.String() + ": try again later, or end that with kill-session"))
+	close(t.ready)
+	return 0
 }
 
 // abandon ends a turn of which nothing has reached the device.
