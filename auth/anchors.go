@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -96,6 +97,12 @@ func (a *Anchors) Verify(sent []*x509.Certificate, usage x509.ExtKeyUsage, now t
 		}
 	}
 	return nil, refused
+}
+
+// Holds reports whether one of the CAs has the key, as CertificateKeyIdentity
+// returns it.
+func (a *Anchors) Holds(key Identity) bool {
+	return slices.ContainsFunc(a.cas, func(ca *x509.Certificate) bool { return CertificateKeyIdentity(ca) == key })
 }
 
 // Revoked returns an ErrRevoked when a list names the peer's certificate or,

@@ -76,4 +76,10 @@ type Memory interface {
 	// NotePending counts a call of an unknown identity. It may drop older
 	// entries to stay bounded, and does not wait for a disk.
 	NotePending(Pending)
+	// Voucher returns the key of the CA that NoteVoucher was last told for the
+	// name, or the zero Identity.
+	Voucher(name string) Identity
+	// NoteVoucher remembers, until the device is forgotten, which CA has vouched
+	// for a device that only its certificate names. It does not wait for a disk.
+	NoteVoucher(name string, ca Identity)
 }

@@ -18,6 +18,8 @@ type binding struct {
 	// entry is the session entry of that name, or nil.
 	entry *Entry
 	user  *auth.User
+	// voucher is the key of the CA that gave the device its name; zero for others.
+	voucher auth.Identity
 	// firstUse says that the identity is not known at all: it is pinned once
 	// the login has succeeded.
 	firstUse bool

@@ -11,8 +11,9 @@ import (
 
 // memory is an auth.Memory without a disk.
 type memory struct {
-	devices []auth.Device
-	pending []auth.Pending
+	devices  []auth.Device
+	pending  []auth.Pending
+	vouchers map[string]auth.Identity
 }
 
 func (m *memory) Approved(id auth.Identity) (auth.Device, bool) {
@@ -43,6 +44,15 @@ func (m *memory) Pin(d auth.Device) error {
 
 func (m *memory) NotePending(p auth.Pending) {
 	m.pending = append(m.pending, p)
+}
+
+func (m *memory) Voucher(name string) auth.Identity { return m.vouchers[name] }
+
+func (m *memory) NoteVoucher(name string, ca auth.Identity) {
+	if m.vouchers == nil {
+		m.vouchers = make(map[string]auth.Identity)
+	}
+	m.vouchers[name] = ca
 }
 
 func testIdentity(name string) auth.Identity {

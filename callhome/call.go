@@ -205,6 +205,8 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 		return r
 	case b.name != link.name:
 		return reject(RejectedUntrusted, "%s was given the name %s while it logged in: it is let in under that when it calls again", link.name, b.name)
+	case !b.voucher.IsZero():
+		s.opts.Memory.NoteVoucher(b.name, b.voucher)
 	}
 	if c.info.Transport == SSH && c.plan.entry == c.binding.entry && c.plan.entry != nil {
 		s.hunts.hit(c.plan.entry.Name, link.identity.Type)

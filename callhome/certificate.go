@@ -93,11 +93,11 @@ func (s *Server) identifyExpected(b *binding, e *Entry, p *plan, sent []*x509.Ce
 	if len(usable(given, TLS)) == 0 {
 		return b, given, nil // credential says so
 	}
-	users, err := vouching(given, sent)
+	vouchers, err := vouching(given, sent)
 	if err != nil {
 		return b, nil, b.faulty(err)
 	}
-	return b, users, outOfPlace(e, p)
+	return b, usersIn(vouchers), outOfPlace(e, p)
 }
 
 // unexpected rejects a device that is known by its entry's address and some
@@ -149,38 +149,54 @@ func (b *binding) missing(users []*auth.User, sent []*x509.Certificate) *rejecti
 
 // identifyNamed names a device by its certificate, which the users' CAs answer
 // for. The name may not be one that somebody else has.
-func (s *Server) identifyNamed(b *binding, vouchers []*auth.User, p *plan, leaf *x509.Certificate) (*binding, []*auth.User, *rejection) {
+func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, leaf *x509.Certificate) (*binding, []*auth.User, *rejection) {
 	name, vouchers, err := deviceName(vouchers, leaf)
 	if err != nil {
 		return b, nil, reject(RejectedWrongName, "the certificate is valid, but names no device: %v", err)
 	}
 	own := p.entry != nil && p.entry.Name == name
-	b.name, b.entry = name, nil
+	b.name, b.entry, b.voucher = name, nil, vouchers[0].ca
 	if own {
 		b.entry = p.entry
 	}
-	if !own && s.byName[name] != nil {
-		return b, nil, reject(RejectedKeyChanged, "a certificate that session %s does not expect names its device so: give the session certificate_names, if it is the same device", name)
+	if r := s.nameTaken(b, vouchers); r != nil {
+		return b, nil, r
 	}
-	for _, device := range s.opts.Memory.Named(name) {
+	return b, usersIn(vouchers), nil
+}
+
+// nameTaken rejects a device whose certificate gives it a name that belongs to
+// another: to a session, to a device that was approved, or to one whose
+// certificate another CA has issued. CAs that one user lists together stand in
+// for each other, so that a new one may take the place of an old one.
+func (s *Server) nameTaken(b *binding, vouchers []voucher) *rejection {
+	if b.entry == nil && s.byName[b.name] != nil {
+		return reject(RejectedKeyChanged, "a certificate that session %s does not expect names its device so: give the session certificate_names, if it is the same device", b.name)
+	}
+	for _, device := range s.opts.Memory.Named(b.name) {
 		if device.Identity != b.identity {
-			return b, nil, reject(RejectedKeyChanged, "the certificate %s names the device %s, which is known by %s: if it is the same device, forget it", b.identity, name, device.Identity)
+			return reject(RejectedKeyChanged, "the certificate %s names the device %s, which is known by %s: if it is the same device, forget it", b.identity, b.name, device.Identity)
 		}
 	}
-	return b, vouchers, nil
+	first := s.opts.Memory.Voucher(b.name)
+	if first.IsZero() || slices.ContainsFunc(vouchers, func(v voucher) bool { return v.user.TLS.Anchors.Holds(first) }) {
+		return nil
+	}
+	return reject(RejectedKeyChanged, "the certificate %s names the device %s, but another CA than that of user entry %s gave a device this name before (the CA's key is %s): if the device is meant to have it, forget the other; if the CA was replaced, list both in ca until its devices have called",
+		b.identity, b.name, vouchers[0].user.Name, first)
 }
 
 // deviceName returns the name that the certificate gives to the first user that
 // finds one. Users that found none before it are not those of the device: they
 // may share a CA, and look into other fields.
-func deviceName(vouchers []*auth.User, leaf *x509.Certificate) (string, []*auth.User, error) {
+func deviceName(vouchers []voucher, leaf *x509.Certificate) (string, []voucher, error) {
 	var none []string
-	for i, user := range vouchers {
-		name, err := user.TLS.DeviceName(leaf)
+	for i, v := range vouchers {
+		name, err := v.user.TLS.DeviceName(leaf)
 		if err == nil {
 			return name, vouchers[i:], nil
 		}
-		none = append(none, fmt.Sprintf("user entry %s: %v", user.Name, err))
+		none = append(none, fmt.Sprintf("user entry %s: %v", v.user.Name, err))
 	}
 	return "", nil, errors.New(strings.Join(none, "; "))
 }
@@ -198,19 +214,34 @@ func naming(users []*auth.User) []*auth.User {
 
 var errNoAnchors = errors.New("the user entry has no CA to validate the certificate to")
 
+// voucher is a user whose Anchors answer for a certificate, and the key of the
+// CA among them that does.
+type voucher struct {
+	user *auth.User
+	ca   auth.Identity
+}
+
+func usersIn(vouchers []voucher) []*auth.User {
+	users := make([]*auth.User, len(vouchers))
+	for i, v := range vouchers {
+		users[i] = v.user
+	}
+	return users
+}
+
 // vouching returns the users whose Anchors the certificates validate to, or
 // what is wrong with them: what their own CA says rather than another.
-func vouching(users []*auth.User, sent []*x509.Certificate) ([]*auth.User, error) {
-	var vouchers []*auth.User
+func vouching(users []*auth.User, sent []*x509.Certificate) ([]voucher, error) {
+	var vouchers []voucher
 	wrong, now := error(errNoAnchors), time.Now()
 	for _, user := range users {
 		if user.TLS == nil || user.TLS.Anchors == nil {
 			continue
 		}
-		_, err := user.TLS.Anchors.Verify(sent, x509.ExtKeyUsageServerAuth, now)
+		chain, err := user.TLS.Anchors.Verify(sent, x509.ExtKeyUsageServerAuth, now)
 		switch {
 		case err == nil:
-			vouchers = append(vouchers, user)
+			vouchers = append(vouchers, voucher{user, auth.CertificateKeyIdentity(chain[len(chain)-1])})
 		case wrong == errNoAnchors || errors.Is(wrong, auth.ErrUnknownCA):
 			wrong = err
 		}

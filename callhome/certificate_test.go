@@ -232,3 +232,51 @@ func TestTheFirstUserThatFindsANameCounts(t *testing.T) {
 		}
 	}
 }
+
+// Each CA may name its devices as it likes: one must not name those of another.
+func TestANameBelongsToTheCAThatGaveItFirst(t *testing.T) {
+	north, south := NewTestCA(t, "north"), NewTestCA(t, "south")
+	both, err := auth.NewAnchors([]*x509.Certificate{south.cert, north.cert}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := func(name string, anchors *auth.Anchors) *auth.User {
+		return &auth.User{Name: name, TLS: &auth.UserTLS{Anchors: anchors, NameFrom: auth.NameFromCommonName}}
+	}
+	for _, tt := range []struct {
+		name  string
+		users []*auth.User
+		first *TestCA // nil when the name is free
+		user  string  // "" when the device is rejected
+	}{
+		{"free", []*auth.User{user("north", north.Anchors(t)), user("south", south.Anchors(t))}, nil, "south"},
+		{"its own", []*auth.User{user("north", north.Anchors(t)), user("south", south.Anchors(t))}, south, "south"},
+		{"another's", []*auth.User{user("north", north.Anchors(t)), user("south", south.Anchors(t))}, north, ""},
+		{"another's, which is not configured any more", []*auth.User{user("south", south.Anchors(t))}, north, ""},
+		{"one that the user lists as well", []*auth.User{user("north", north.Anchors(t)), user("both", both)}, north, "both"},
+		{"its own, of two users", []*auth.User{user("one", south.Anchors(t)), user("two", south.Anchors(t))}, south, "one"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := &memory{}
+			if tt.first != nil {
+				m.NoteVoucher("1234", auth.CertificateKeyIdentity(tt.first.cert))
+			}
+			s, err := New(Options{Memory: m, Users: tt.users})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS})
+			if r != nil {
+				t.Fatal(r)
+			}
+			switch b, r := s.bind(p, certificateProof(south.Issue(t, "1234", nil))); {
+			case b.name != "1234":
+				t.Errorf("device %q", b.name)
+			case tt.user == "" && (r == nil || r.reason != RejectedKeyChanged || !strings.Contains(r.detail, "another CA than that of user entry south")):
+				t.Errorf("rejected: %v", r)
+			case tt.user != "" && (r != nil || b.user.Name != tt.user || b.voucher != auth.CertificateKeyIdentity(south.cert)):
+				t.Errorf("rejected: %v, bound %+v", r, b)
+			}
+		})
+	}
+}

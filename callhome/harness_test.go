@@ -19,6 +19,8 @@ type memory struct {
 	mu      sync.Mutex
 	devices []auth.Device
 	pending []auth.Pending
+
+	vouchers map[string]auth.Identity
 }
 
 func (m *memory) add(name string, id auth.Identity) {
@@ -60,6 +62,21 @@ func (m *memory) NotePending(p auth.Pending) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pending = append(m.pending, p)
+}
+
+func (m *memory) Voucher(name string) auth.Identity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.vouchers[name]
+}
+
+func (m *memory) NoteVoucher(name string, ca auth.Identity) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.vouchers == nil {
+		m.vouchers = make(map[string]auth.Identity)
+	}
+	m.vouchers[name] = ca
 }
 
 // server is a running Server and what it reported.

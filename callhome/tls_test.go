@@ -482,3 +482,32 @@ func TestRenamedWhileItLogsIn(t *testing.T) {
 		}
 	})
 }
+
+func TestACertificateOfAnotherCADoesNotTakeTheNameOfADeviceThatIsAway(t *testing.T) {
+	named := func(f *fleet, name string) *fleet {
+		f.user.Name, f.user.TLS.NameFrom = name, auth.NameFromCommonName
+		return f
+	}
+	north, south := named(newFleet(t), "north"), named(newFleet(t), "south")
+	versions(t, func(t *testing.T, version uint16) {
+		m := &memory{}
+		o := callhome.Options{Users: []*auth.User{north.user, south.user}, Memory: m}
+		s := startTLS(t, o)
+		tlsDevice(t, s, version, devicesim.TLS{Certificate: north.ca.Issue(t, "1234", nil)}, devicesim.Options{})
+		s.want(t, callhome.Accepted)
+		link := receive(t, s.links, "link")
+		_ = link.Close()
+		<-link.Done()
+
+		other := startTLS(t, o) // as after a restart
+		var seen authLog
+		tlsDevice(t, other, version, devicesim.TLS{Certificate: south.ca.Issue(t, "1234", nil)}, devicesim.Options{OnAuth: seen.add})
+		if got := other.want(t, callhome.RejectedKeyChanged); got.Device != "1234" || len(seen.all()) != 0 {
+			t.Errorf("outcome %+v; the device saw %v", got, seen.all())
+		}
+		tlsDevice(t, other, version, devicesim.TLS{Certificate: north.ca.Issue(t, "1234", nil)}, devicesim.Options{})
+		if got := other.want(t, callhome.Accepted); got.User != "north" {
+			t.Errorf("outcome %+v", got)
+		}
+	})
+}

@@ -255,3 +255,5 @@ func (noMemory) Approved(auth.Identity) (auth.Device, bool) { return auth.Device
 func (noMemory) Named(string) []auth.Device                 { return nil }
 func (noMemory) Pin(auth.Device) error                      { return nil }
 func (noMemory) NotePending(auth.Pending)                   {}
+func (noMemory) Voucher(string) auth.Identity               { return auth.Identity{} }
+func (noMemory) NoteVoucher(string, auth.Identity)          {}

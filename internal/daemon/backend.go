@@ -303,7 +303,7 @@ func (b backend) Reject(_ context.Context, device string) (control.Device, error
 func (b backend) Forget(_ context.Context, name string) error {
 	name = strings.ToLower(name)
 	configured := b.configured(name)
-	if configured && len(b.store.Named(name)) == 0 {
+	if configured && len(b.store.Named(name)) == 0 && b.store.Voucher(name).IsZero() {
 		return fmt.Errorf("%w: session %s is in the configuration, and nothing else is remembered of it: remove it there", control.ErrInvalid, name)
 	}
 	if err := b.store.Forget(name); err != nil {

@@ -143,6 +143,31 @@ func TestForgetMarksThePort(t *testing.T) {
 	}
 }
 
+func TestTheCAThatNamedADeviceIsKnownUntilItIsForgotten(t *testing.T) {
+	dir := stateDir(t)
+	s := mustOpen(t, dir)
+	ca := auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:00:11"}
+	s.NoteVoucher("edge-1", ca)
+	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Reason: callhome.Accepted, Time: now()})
+	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Reason: callhome.RejectedKeyChanged, Time: now()})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, dir)
+	if got := s.Voucher("edge-1"); got != ca {
+		t.Errorf("after a restart: %+v", got)
+	}
+	if got := s.Voucher("edge-2"); !got.IsZero() {
+		t.Errorf("of another: %+v", got)
+	}
+	if err := s.Forget("edge-1"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Voucher("edge-1"); !got.IsZero() {
+		t.Errorf("of a forgotten device: %+v", got)
+	}
+}
+
 func TestStrangersLeaveRoomForDevices(t *testing.T) {
 	s, _ := openMemory(t)
 	defer s.Close()

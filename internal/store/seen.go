@@ -27,13 +27,16 @@ type Seen struct {
 
 type seenEntry struct {
 	Seen
-	dirty bool
+	// voucher is the key of the CA that gave the device its name; zero for others.
+	voucher auth.Identity
+	dirty   bool
 }
 
 type seenRecord struct {
 	V       int            `json:"v"`
 	Name    string         `json:"name"`
 	Last    time.Time      `json:"last,omitzero"`
+	Voucher string         `json:"voucher,omitempty"` // the fingerprint
 	Outcome *outcomeRecord `json:"outcome,omitempty"`
 }
 
@@ -53,6 +56,9 @@ func (s *Store) loadSeen(value []byte) error {
 		return err
 	}
 	e := &seenEntry{Seen: Seen{Name: r.Name, Last: r.Last}}
+	if r.Voucher != "" {
+		e.voucher = auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: r.Voucher}
+	}
 	if o := r.Outcome; o != nil {
 		e.Outcome = callhome.Outcome{
 			Time: o.Time, Reason: callhome.Reason(o.Reason), Remote: o.Remote, Device: r.Name,
@@ -65,7 +71,7 @@ func (s *Store) loadSeen(value []byte) error {
 }
 
 func (e *seenEntry) record() seenRecord {
-	r := seenRecord{V: version, Name: e.Name, Last: e.Last}
+	r := seenRecord{V: version, Name: e.Name, Last: e.Last, Voucher: e.voucher.Fingerprint}
 	if o := e.Outcome; o.Reason != "" {
 		r.Outcome = &outcomeRecord{
 			Time: o.Time, Reason: string(o.Reason), Remote: o.Remote,
@@ -91,6 +97,24 @@ func (s *Store) NoteOutcome(o callhome.Outcome) {
 // never waits for the disk.
 func (s *Store) NoteSeen(name string, last time.Time) {
 	s.noteSeen(name, true, func(e *seenEntry) { e.Last = last.Round(0) })
+}
+
+// Voucher implements auth.Memory.
+func (s *Store) Voucher(name string) auth.Identity {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if e, ok := s.seen[name]; ok {
+		return e.voucher
+	}
+	return auth.Identity{}
+}
+
+// NoteVoucher implements auth.Memory. When the store is full of names (maxSeen)
+// it remembers no more of them.
+func (s *Store) NoteVoucher(name string, ca auth.Identity) {
+	if s.Voucher(name) != ca {
+		s.noteSeen(name, true, func(e *seenEntry) { e.voucher = ca })
+	}
 }
 
 func (s *Store) noteSeen(name string, connected bool, update func(*seenEntry)) {
