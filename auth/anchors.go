@@ -35,15 +35,20 @@ type Anchors struct {
 
 // NewAnchors returns the anchors. A CA may be a root, an intermediate, or a
 // self-signed certificate that is no CA, which then vouches for itself alone.
-// It fails when one is none of these, or as SetLists does.
+// It fails when one is none of these or older than version 3 of X.509, or as
+// SetLists does.
 func NewAnchors(cas []*x509.Certificate, lists []*x509.RevocationList) (*Anchors, error) {
 	if len(cas) == 0 {
 		return nil, errors.New("there is no CA certificate")
 	}
 	a := &Anchors{cas: cas, dated: make(dated), pool: x509.NewCertPool()}
 	for _, ca := range cas {
-		// A root from before X.509 version 3 cannot say that it is a CA.
-		if !ca.IsCA && ca.Version >= 3 && !selfSigned(ca) {
+		// Before version 3 of X.509 a certificate could not say that it is no CA,
+		// and crypto/x509 takes each for one.
+		switch {
+		case ca.Version < 3:
+			return nil, fmt.Errorf("%s is a certificate of X.509 version %d, which cannot say whether it is a CA: issue it again as version 3, or pin it by its fingerprint instead", subjectOf(ca), ca.Version)
+		case !ca.IsCA && !selfSigned(ca):
 			return nil, fmt.Errorf("%s is no CA certificate: pin it by its fingerprint instead", subjectOf(ca))
 		}
 		a.pool.AddCert(a.dated.undate(ca))

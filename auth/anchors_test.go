@@ -194,6 +194,8 @@ func TestNewAnchorsRefuses(t *testing.T) {
 		"a root":                          {certs{root.Certificate}, nil, ""},
 		"an intermediate":                 {certs{middle.Certificate}, nil, ""},
 		"a self-signed certificate":       {certs{issue(t, template("edge-1"), nil).Certificate}, nil, ""},
+		"a root of version 1":             {certs{versionOne(t, root.Certificate)}, nil, `"CN=root" is a certificate of X.509 version 1`},
+		"a device's of version 1":         {certs{versionOne(t, leaf.Certificate)}, nil, "pin it by its fingerprint instead"},
 		"no CA at all":                    {nil, nil, "no CA certificate"},
 		"a certificate of a CA":           {certs{root.Certificate, leaf.Certificate}, nil, `"CN=edge-1" is no CA certificate`},
 		"a list":                          {certs{root.Certificate}, revoke(t, root), ""},

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"math/big"
 	"testing"
 	"time"
@@ -61,6 +62,34 @@ func sign(t testing.TB, template *x509.Certificate, by *issuer, key *ecdsa.Priva
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// versionOne returns the certificate as X.509 version 1 had it, without
+// extensions. Its signature is void.
+func versionOne(t testing.TB, cert *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	var c struct {
+		TBS struct {
+			Version                                 int `asn1:"optional,explicit,default:0,tag:0"`
+			Serial                                  *big.Int
+			Algorithm, Issuer, Dates, Subject, Keys asn1.RawValue
+			Extensions                              []asn1.RawValue `asn1:"omitempty,optional,explicit,tag:3"`
+		}
+		Algorithm asn1.RawValue
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(cert.Raw, &c); err != nil {
+		t.Fatal(err)
+	}
+	c.TBS.Version, c.TBS.Extensions = 0, nil
+	der, err := asn1.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert, err = x509.ParseCertificate(der); err != nil {
 		t.Fatal(err)
 	}
 	return cert

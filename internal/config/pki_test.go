@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
 	"os"
@@ -72,6 +73,7 @@ func newPKI(t *testing.T) map[string][]byte {
 		"text":          []byte("hunter2\n"),
 		"ca.pem":        certPEM(ca),
 		"leaf.pem":      certPEM(leaf),
+		"version1.pem":  certPEM(versionOne(t, ca)),
 		"ca.crl":        listPEM(t, ca, caKey, pkiEnd),
 		"stale.crl":     listPEM(t, ca, caKey, pkiBegin.AddDate(0, 1, 0)),
 		"twin.crl":      listPEM(t, twin, twinKey, pkiEnd),
@@ -105,6 +107,34 @@ func newX509(t *testing.T, template, parent *x509.Certificate, parentKey *ecdsa.
 		t.Fatal(err)
 	}
 	return cert, key
+}
+
+// versionOne returns the certificate as X.509 version 1 had it, without
+// extensions. Its signature is void.
+func versionOne(t testing.TB, cert *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	var c struct {
+		TBS struct {
+			Version                                 int `asn1:"optional,explicit,default:0,tag:0"`
+			Serial                                  *big.Int
+			Algorithm, Issuer, Dates, Subject, Keys asn1.RawValue
+			Extensions                              []asn1.RawValue `asn1:"omitempty,optional,explicit,tag:3"`
+		}
+		Algorithm asn1.RawValue
+		Signature asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(cert.Raw, &c); err != nil {
+		t.Fatal(err)
+	}
+	c.TBS.Version, c.TBS.Extensions = 0, nil
+	der, err := asn1.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	return cert
 }
 
 func certPEM(chain ...*x509.Certificate) (text []byte) {

@@ -14,6 +14,14 @@ user "leaf" {
   }
 }
 
+user "version-1" {
+  tls {
+    certificate = "pki/gateway.pem"
+    key = "pki/gateway.key"
+    ca = "pki/version1.pem"
+  }
+}
+
 user "crl-alone" {
   tls {
     certificate = "pki/gateway.pem"
