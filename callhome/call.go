@@ -74,28 +74,38 @@ func (c *call) enter(ctx context.Context) (*Link, *rejection) {
 
 // accept is the accept procedure. It returns the link, or why there is none.
 func (c *call) accept(ctx context.Context) (*Link, *rejection) {
-	s := c.server
 	if c.info.Transport == SSH {
 		if r := c.preamble(ctx); r != nil {
 			return nil, r
 		}
 	}
 	var r *rejection
-	if c.plan, r = s.plan(ctx, c.info); r != nil {
+	if c.plan, r = c.server.plan(ctx, c.info); r != nil {
 		return nil, r
 	}
-	leave, err := s.gate.enter(ctx, auth.Network(c.info.Remote.Addr()), c.at)
+	if c.info.Transport == TLS {
+		return c.loginTLS(ctx)
+	}
+	return c.loginSSH(ctx)
+}
+
+// queue waits for a handshake slot, which leave gives back. No call has one
+// before the device has said something: those that are silent would keep the
+// others waiting.
+func (c *call) queue(ctx context.Context) (leave func(), r *rejection) {
+	leave, err := c.server.gate.enter(ctx, auth.Network(c.info.Remote.Addr()), c.at)
 	if err != nil {
 		return nil, reject(RejectedLimit, "%v: the call waited %s for its key exchange (max_handshakes, max_handshakes_per_source)",
 			err, time.Since(c.at).Round(time.Second))
 	}
-	if c.info.Transport == TLS {
-		return c.loginTLS(ctx, leave)
-	}
-	return c.loginSSH(ctx, leave)
+	return leave, nil
 }
 
-func (c *call) loginSSH(ctx context.Context, leave func()) (*Link, *rejection) {
+func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
+	leave, r := c.queue(ctx)
+	if r != nil {
+		return nil, r
+	}
 	l := &login{server: c.server, call: c.conn, plan: c.plan, leave: leave}
 	conn, channels, requests, err := l.run(ctx)
 	c.binding = l.binding

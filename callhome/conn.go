@@ -24,9 +24,9 @@ type callConn struct {
 	// greeted is our version line once it was sent, so that x/crypto's own
 	// sending of it is swallowed; only the first writer touches it.
 	greeted []byte
-	// overheard, if not nil, is shown what the device sends. It is set before
-	// the reading begins, and unset while nobody reads.
-	overheard func([]byte)
+	// overheard, if not nil, is shown what the device sends; if it fails, the
+	// read does. It is set before the reading begins, and unset while nobody reads.
+	overheard func([]byte) error
 	// muted keeps what is written in farewell, for the end of the call. Only
 	// the goroutine that handles the call uses the two.
 	muted    bool
@@ -66,7 +66,9 @@ func (c *callConn) Read(p []byte) (int, error) {
 	if n > 0 {
 		c.touch()
 		if c.overheard != nil {
-			c.overheard(p[:n])
+			if err := c.overheard(p[:n]); err != nil {
+				return 0, err
+			}
 		}
 	}
 	return n, c.note(err)

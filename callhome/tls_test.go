@@ -511,3 +511,25 @@ func TestACertificateOfAnotherCADoesNotTakeTheNameOfADeviceThatIsAway(t *testing
 		}
 	})
 }
+
+func TestSilentTLSCallsTakeNoHandshakeSlot(t *testing.T) {
+	f := newFleet(t)
+	cert := callhome.SelfSigned(t, "device")
+	o := f.approving(cert)
+	o.MaxHandshakes, o.MaxHandshakesPerSource = 2, 2
+	s := startTLS(t, o)
+	for range 8 {
+		silent, err := net.Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer silent.Close()
+		if _, err := silent.Read(make([]byte, 1)); err != nil { // of the ClientHello
+			t.Fatal(err)
+		}
+	}
+	tlsDevice(t, s, tls.VersionTLS13, devicesim.TLS{Certificate: cert}, devicesim.Options{})
+	if got := s.want(t, callhome.Accepted); got.Took > time.Second {
+		t.Errorf("it took %s", got.Took)
+	}
+}

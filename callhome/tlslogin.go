@@ -28,7 +28,8 @@ type tlsLogin struct {
 	server *Server
 	call   *callConn
 	plan   *plan
-	leave  func() // gives the handshake slot back
+	queue  func(context.Context) (leave func(), r *rejection)
+	leave  func() // gives the handshake slot back; nil until there is one
 
 	// claim is what the device shows, until it has proved it.
 	claim proof
@@ -38,8 +39,8 @@ type tlsLogin struct {
 }
 
 // loginTLS is the part of the accept procedure that loginSSH is for SSH.
-func (c *call) loginTLS(ctx context.Context, leave func()) (*Link, *rejection) {
-	l := &tlsLogin{server: c.server, call: c.conn, plan: c.plan, leave: leave}
+func (c *call) loginTLS(ctx context.Context) (*Link, *rejection) {
+	l := &tlsLogin{server: c.server, call: c.conn, plan: c.plan, queue: c.queue}
 	conn, err := l.run(ctx)
 	c.binding, c.proof = l.binding, l.claim
 	if err != nil {
@@ -56,13 +57,17 @@ func (c *call) loginTLS(ctx context.Context, leave func()) (*Link, *rejection) {
 // run returns the connection after the handshake. In TLS 1.3 the device has not
 // answered to our certificate by then: it does with what it sends first.
 func (l *tlsLogin) run(ctx context.Context) (*tls.Conn, error) {
-	defer l.leave()
+	defer func() {
+		if l.leave != nil {
+			l.leave()
+		}
+	}()
 	if err := l.call.SetDeadline(time.Now().Add(keyExchangeTimeout)); err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = l.call.Close() })
 	defer stop()
-	l.call.overheard = l.heard.hear
+	l.call.overheard = func(p []byte) error { return l.hear(ctx, p) }
 	conn := tls.Client(l.call, l.config(ctx))
 	err := conn.Handshake()
 	l.call.overheard = nil
@@ -73,6 +78,21 @@ func (l *tlsLogin) run(ctx context.Context) (*tls.Conn, error) {
 		return nil, err
 	}
 	return conn, l.call.SetDeadline(time.Time{})
+}
+
+// hear reads along what the device sends. With its first byte the call takes its
+// handshake slot, and the time of the handshake begins.
+func (l *tlsLogin) hear(ctx context.Context, p []byte) error {
+	if l.leave == nil {
+		if l.leave, l.rejected = l.queue(ctx); l.rejected != nil {
+			return l.rejected
+		}
+		if err := l.call.SetDeadline(time.Now().Add(keyExchangeTimeout)); err != nil {
+			return err
+		}
+	}
+	l.heard.hear(p)
+	return nil
 }
 
 // config is for one handshake. There is no SNI: the device called, and has no
