@@ -296,13 +296,21 @@ func tryRest(m *netconf.Message) (string, error) {
 	return string(doc), err
 }
 
-// freePort returns a port that nobody listens on at present.
+var portsGiven sync.Map // by freePort
+
+// freePort returns a port that nobody listens on at present, and each only once:
+// the system may choose one again as soon as it is closed.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := uint16(l.Addr().(*net.TCPAddr).Port)
+		_ = l.Close()
+		if _, given := portsGiven.LoadOrStore(port, true); !given {
+			return port
+		}
 	}
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port)
 }
