@@ -1,11 +1,15 @@
 package daemon
 
 import (
+	"errors"
 	"testing"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
+	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/store"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
@@ -51,5 +55,26 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 		if got := b.identity(c.device, c.last); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
+	}
+}
+
+func TestASessionThatACANamedIsForgotten(t *testing.T) {
+	s, err := store.Open(t.TempDir(), func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	calls, err := callhome.New(callhome.Options{Memory: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := backend{&daemon{store: s, callhome: calls, log: hclog.NewNullLogger()}}
+	b.index([]callhome.Entry{{Name: "edge-1"}, {Name: "edge-2"}})
+	s.NoteVoucher("edge-1", auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:AA"})
+	if err := b.Forget(t.Context(), "edge-1"); err != nil || !s.Voucher("edge-1").IsZero() {
+		t.Errorf("%v, its CA is %s", err, s.Voucher("edge-1"))
+	}
+	if err := b.Forget(t.Context(), "edge-2"); !errors.Is(err, control.ErrInvalid) {
+		t.Errorf("one of which nothing is remembered: %v", err)
 	}
 }
