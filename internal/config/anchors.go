@@ -17,6 +17,19 @@ type Lists struct {
 	Of      string
 	Anchors *auth.Anchors
 	Files   []string
+	// Issuers are the names of the CAs whose lists were in the files.
+	Issuers []string
+}
+
+// IssuersOf returns the names of the CAs whose lists these are.
+func IssuersOf(lists []*x509.RevocationList) []string {
+	var names []string
+	for _, list := range lists {
+		if name := list.Issuer.String(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // anchors reads a file of CA certificates and the revocation lists that go with
@@ -43,7 +56,7 @@ func (d *decoder) anchors(of string, ca, crl *hcl.Attribute) *auth.Anchors {
 		return nil
 	}
 	if len(files) > 0 {
-		d.lists = append(d.lists, Lists{Of: of, Anchors: anchors, Files: files})
+		d.lists = append(d.lists, Lists{Of: of, Anchors: anchors, Files: files, Issuers: IssuersOf(lists)})
 	}
 	return anchors
 }

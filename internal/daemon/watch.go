@@ -58,7 +58,7 @@ func (d *daemon) watchList() []*watched {
 	for _, l := range d.config.Lists {
 		list = append(list, &watched{
 			what: "the revocation lists of " + l.Of, old: "the old ones are still in force",
-			files: l.Files, load: func() error { return d.loadLists(l) },
+			files: l.Files, load: func() error { return d.loadLists(&l) },
 		})
 	}
 	for _, w := range list {
@@ -99,7 +99,7 @@ func (d *daemon) look(w *watched) {
 	err := w.load()
 	switch {
 	case err == nil:
-		d.log.Info(w.what+" changed and was read again", "files", w.files)
+		d.log.Info("read "+w.what+" again, since the files have changed", "files", w.files)
 	case !w.failed:
 		w.failed = true // it is tried once more
 		return
@@ -115,12 +115,16 @@ func (d *daemon) loadCertificate() error {
 		return err
 	}
 	d.certificates.own.Store(pair)
+	if now := time.Now(); now.Before(pair.Leaf.NotBefore) || now.After(pair.Leaf.NotAfter) {
+		d.log.Warn("the certificate of the TLS endpoints is not valid now, managers may refuse it: get a new one from the CA, or check the clock",
+			"from", pair.Leaf.NotBefore, "to", pair.Leaf.NotAfter)
+	}
 	return nil
 }
 
 // loadLists also ends the links of devices, and the sessions of managers, that
 // are revoked now.
-func (d *daemon) loadLists(l config.Lists) error {
+func (d *daemon) loadLists(l *config.Lists) error {
 	var all []*x509.RevocationList
 	for _, file := range l.Files {
 		lists, err := config.LoadLists(file)
@@ -132,6 +136,7 @@ func (d *daemon) loadLists(l config.Lists) error {
 	if err := l.Anchors.SetLists(all); err != nil {
 		return err
 	}
+	d.tellMissing(l, config.IssuersOf(all))
 	if ended := d.callhome.EndRevoked(); ended > 0 {
 		d.log.Warn("links of revoked devices were ended", "links", ended)
 	}
@@ -139,6 +144,18 @@ func (d *daemon) loadLists(l config.Lists) error {
 		d.log.Warn("sessions of revoked managers were ended", "sessions", ended)
 	}
 	return nil
+}
+
+// tellMissing warns of CAs that had a list and have none any more: the wrong
+// file may have been put in its place.
+func (d *daemon) tellMissing(l *config.Lists, now []string) {
+	for _, issuer := range l.Issuers {
+		if !slices.Contains(now, issuer) {
+			d.log.Warn("a CA has no revocation list any more, what it had revoked may come in again: see that the files are the right ones",
+				"of", l.Of, "issuer", issuer, "lists_now", now, "files", l.Files)
+		}
+	}
+	l.Issuers = now
 }
 
 // tellStale warns, once a day, of lists whose successors are overdue.

@@ -63,7 +63,7 @@ func newWatchedDaemon(t *testing.T) *watchedDaemon {
 			Lists: []config.Lists{{Of: "the managers", Anchors: anchors, Files: []string{w.crl}}},
 		},
 	}
-	if err := errors.Join(w.loadCertificate(), w.loadLists(w.config.Lists[0])); err != nil {
+	if err := errors.Join(w.loadCertificate(), w.loadLists(&w.config.Lists[0])); err != nil {
 		t.Fatal(err)
 	}
 	w.list = w.watchList()
@@ -131,7 +131,7 @@ func TestFilesThatChangeAreReadAgain(t *testing.T) {
 	if err := w.config.Lists[0].Anchors.Revoked([]*x509.Certificate{revoked}); err == nil {
 		t.Error("the new list is not in force")
 	}
-	if n := strings.Count(w.out.String(), "changed and was read again"); n != 2 {
+	if n := strings.Count(w.out.String(), "since the files have changed"); n != 2 {
 		t.Errorf("log:\n%s", w.out.String())
 	}
 }
@@ -164,6 +164,44 @@ func TestWhatCannotBeReadLeavesTheOldInForce(t *testing.T) {
 	w.lookAtAll()
 	if w.certificates.own.Load() == before {
 		t.Error("the mended certificate is not shown")
+	}
+}
+
+func TestACAThatHasNoListAnyMoreIsToldOnce(t *testing.T) {
+	w := newWatchedDaemon(t)
+	w.ca, w.key = newCA(t, "Other CA")
+	for range 2 {
+		w.writeList(t, time.Now().Add(time.Hour))
+		w.lookAtAll()
+	}
+	if out := w.out.String(); strings.Count(out, "no revocation list any more") != 1 || !strings.Contains(out, "issuer=CN=CA ") {
+		t.Errorf("log:\n%s", out)
+	}
+}
+
+func TestACertificateThatHasExpiredIsToldWhenItIsRead(t *testing.T) {
+	w := newWatchedDaemon(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, expired, expired, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	if err := os.WriteFile(w.pair, both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.touch(t, w.pair)
+	w.lookAtAll()
+	if out := w.out.String(); strings.Count(out, "not valid now") != 1 {
+		t.Errorf("log:\n%s", out)
 	}
 }
 
