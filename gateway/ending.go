@@ -50,8 +50,8 @@ var (
 	endedByGateway = &ending{
 		reason: "the gateway is stopping", sentence: "the gateway is stopping", status: 1, abrupt: true,
 	}
-	killed = refused("another manager has killed the session",
-		"another manager has ended this session with kill-session")
+	killed = &ending{reason: "another manager has killed the session",
+		sentence: "another manager has ended this session with kill-session", status: 1, abrupt: true}
 )
 
 // endingOf returns why ctx was cancelled.

@@ -47,7 +47,9 @@ type pipeSession struct {
 func (s *pipeSession) Hello() *netconf.Hello           { return s.hello }
 func (s *pipeSession) Framing() netconf.Framing        { return s.framing }
 func (s *pipeSession) Send(m *netconf.Message) error   { return s.conn.Write(m) }
-func (s *pipeSession) Next() (*netconf.Message, error) { return s.conn.Next() }
+func (s *pipeSession) Receive(take func(*netconf.Message) error) error {
+	return receiveFrom(s.conn.Next, take)
+}
 func (s *pipeSession) CloseSend() error                { return s.wire.CloseWrite() }
 func (s *pipeSession) Close() error                    { return s.wire.Close() }
 
@@ -168,9 +170,10 @@ func newFakeTrunk(l *fakeLink, handle func(*netconf.Message)) *fakeTrunk {
 	t := &fakeTrunk{pipeSession: s, link: l, ending: make(chan struct{})}
 	t.running.Go(func() { l.controls(device) })
 	t.running.Go(func() {
-		for m, err := s.Next(); err == nil; m, err = s.Next() {
+		_ = s.Receive(func(m *netconf.Message) error {
 			handle(m)
-		}
+			return nil
+		})
 	})
 	return t
 }

@@ -338,12 +338,9 @@ type unconfirmed struct {
 	confirmed chan struct{}
 }
 
-func (s unconfirmed) Next() (*netconf.Message, error) {
-	m, err := s.session.Next()
-	if err != nil {
-		<-s.confirmed
-	}
-	return m, err
+func (s unconfirmed) Receive(take func(*netconf.Message) error) error {
+	defer func() { <-s.confirmed }()
+	return s.session.Receive(take)
 }
 
 func TestBusyDeviceDoesNotKeepSessionsThatHaveEnded(t *testing.T) {

@@ -12,12 +12,15 @@ import (
 )
 
 // session is one NETCONF session with a device, hellos exchanged. Send is used
-// by one goroutine and Next by one other, Close by any; Close ends both.
+// by one goroutine and Receive by one other, Close by any; Close ends both.
 type session interface {
 	Hello() *netconf.Hello
 	Framing() netconf.Framing
 	Send(*netconf.Message) error
-	Next() (*netconf.Message, error)
+	// Receive calls take with every message of the device, one at a time, on
+	// whatever goroutine has it, and returns why there are no more: the error of
+	// take, or another. The last take may then still run, and others wait for it.
+	Receive(take func(*netconf.Message) error) error
 	CloseSend() error
 	Close() error
 }
@@ -50,7 +53,26 @@ func (l callhomeLink) open(ctx context.Context) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return ownSession{s}, nil
+}
+
+// ownSession is a session that the manager has for itself.
+type ownSession struct{ *callhome.Session }
+
+func (s ownSession) Receive(take func(*netconf.Message) error) error {
+	return receiveFrom(s.Next, take)
+}
+
+func receiveFrom(next func() (*netconf.Message, error), take func(*netconf.Message) error) error {
+	for {
+		m, err := next()
+		if err == nil {
+			err = take(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (l callhomeLink) trunk(handle func(*netconf.Message)) share.Trunk { return l.Trunk(handle) }

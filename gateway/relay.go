@@ -280,25 +280,24 @@ func (r *relay) answer(h netconf.Head, with *netconf.RPCError) *ending {
 
 // down passes the device's messages on as they come, until there are no more.
 func (r *relay) down() *ending {
-	for {
-		m, err := r.device.Next()
-		if err != nil {
-			return r.lost(err)
-		}
-		if why := r.pass(m); why != nil {
-			return why
-		}
+	err := r.device.Receive(r.pass)
+	var why *ending
+	if errors.As(err, &why) {
+		return why
 	}
+	return r.lost(err)
 }
 
-func (r *relay) pass(m *netconf.Message) *ending {
+// pass writes a message to the manager. Its error is an *ending, unless the
+// device's session has failed.
+func (r *relay) pass(m *netconf.Message) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	err := r.manager.Write(m)
 	var device *netconf.BodyError
 	switch {
 	case errors.As(err, &device):
-		return r.lost(device.Err)
+		return device.Err
 	case errors.Is(err, netconf.ErrDelimiter):
 		return refused("the device's message cannot go to a base:1.0 manager",
 			`a message of the device contains "]]>]]>", which ends it on a base:1.0 session: use base:1.1`)

@@ -25,6 +25,7 @@ func (e *endpoint) loginTLS(conn net.Conn, source netip.AddrPort) visitor {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	l := tlsLogin{e: e, source: source.Addr()}
 	config := e.g.tls.Clone()
+	config.GetConfigForClient = l.hear
 	config.GetCertificate = l.certificate
 	config.VerifyConnection = l.decide
 	server := tls.Server(conn, config)
@@ -52,9 +53,15 @@ type tlsLogin struct {
 	reason  error
 }
 
+// hear is called first, and the only one of these where the peer offers no
+// version of TLS that may be used.
+func (l *tlsLogin) hear(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	l.began, l.server = true, hello.ServerName
+	return nil, nil // the configuration stays
+}
+
 // certificate returns what the gateway shows.
 func (l *tlsLogin) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	l.began, l.server = true, hello.ServerName
 	var cert *tls.Certificate
 	cert, l.reason = l.e.g.opts.TLS.Certificate(hello)
 	return cert, l.reason

@@ -172,7 +172,7 @@ func TestStolenCertificate(t *testing.T) {
 
 func TestTLSAlgorithms(t *testing.T) {
 	opts, p := tlsOptions(t)
-	serve(t, opts).with(t, "edge-1")
+	h := serve(t, opts).with(t, "edge-1")
 	for _, c := range []struct {
 		name   string
 		change func(*tls.Config)
@@ -187,8 +187,12 @@ func TestTLSAlgorithms(t *testing.T) {
 			ServerName: "edge-1.gw.example.net", Certificates: []tls.Certificate{p.noc}, MaxVersion: tls.VersionTLS12,
 		}
 		c.change(config)
+		refusals := h.log.linesWith("login was refused")
 		if _, err := tryTLS(t, opts.TLSPort, config); c.want != (err == nil) {
 			t.Errorf("%s: %v", c.name, err)
+		}
+		if !c.want {
+			eventually(t, "line for "+c.name, func() bool { return len(h.log.linesWith("login was refused")) == len(refusals)+1 })
 		}
 	}
 }

@@ -222,7 +222,7 @@ func TestManagersInAnyOrder(t *testing.T) {
 						mu.Lock()
 						ids = append(ids, s.id)
 						mu.Unlock()
-						c := &chaos{fakeManager: &fakeManager{s, t}, others: others, random: random, asked: make(chan string, requests+1)}
+						c := &chaos{fakeManager: manage(t, s), others: others, random: random, asked: make(chan string, requests+1)}
 						var acting sync.WaitGroup
 						acting.Go(func() { c.act(requests) })
 						limit := 3 * requests

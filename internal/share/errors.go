@@ -19,8 +19,7 @@ var (
 	// ErrEnding says that the link to the device is ending.
 	ErrEnding = errors.New("the link to the device is ending")
 
-	errOver  = errors.New("the session is over: close-session was sent, or the last request")
-	errStale = errors.New("read from the body of a message after the next one was asked for")
+	errOver = errors.New("the session is over: close-session was sent, or the last request")
 )
 
 // Why a link has to end: reasons for the log and for people.

@@ -180,10 +180,14 @@ func parseHead(doc string) (netconf.Head, error) {
 }
 
 // fakeManager uses a session as the gateway does: one goroutine sends, one
-// reads.
+// receives.
 type fakeManager struct {
 	*Session
-	t *testing.T
+	t     *testing.T
+	inbox chan *loan
+	last  *loan
+	ended chan struct{} // closed when Receive has returned
+	err   error         // then
 }
 
 func open(t *testing.T, d *Device) *fakeManager {
@@ -193,7 +197,78 @@ func open(t *testing.T, d *Device) *fakeManager {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	return &fakeManager{s, t}
+	return manage(t, s)
+}
+
+func manage(t *testing.T, s *Session) *fakeManager {
+	m := &fakeManager{Session: s, t: t, inbox: make(chan *loan), ended: make(chan struct{})}
+	go func() {
+		m.err = s.Receive(m.take)
+		close(m.ended)
+	}()
+	return m
+}
+
+// take waits until the message is read, or is not wanted any more.
+func (m *fakeManager) take(got *netconf.Message) error {
+	l := &loan{Message: *got, body: got.Body, done: make(chan struct{})}
+	l.Body = l
+	defer l.giveBack()
+	select {
+	case m.inbox <- l:
+		return m.await(l.done)
+	case <-m.gone.Done():
+	case <-m.ending:
+	}
+	return net.ErrClosed
+}
+
+// Next returns the next message. Its Body is valid until the call after it.
+func (m *fakeManager) Next() (*netconf.Message, error) {
+	if m.last != nil {
+		m.last.giveBack()
+	}
+	select {
+	case m.last = <-m.inbox:
+		return &m.last.Message, nil
+	case <-m.ended:
+		return nil, m.err
+	}
+}
+
+// loan is a message that one goroutine reads while another waits for that.
+type loan struct {
+	netconf.Message
+	done chan struct{}
+
+	mu   sync.Mutex // guards body
+	body io.Reader  // nil once it is given back
+}
+
+func (l *loan) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.body == nil {
+		return 0, net.ErrClosed
+	}
+	n, err := l.body.Read(p)
+	if err != nil {
+		l.closeLocked()
+	}
+	return n, err
+}
+
+func (l *loan) giveBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closeLocked()
+}
+
+func (l *loan) closeLocked() {
+	if l.body != nil {
+		l.body = nil
+		close(l.done)
+	}
 }
 
 func message(doc string) *netconf.Message {

@@ -232,8 +232,7 @@ func TestAManagerThatStallsWithinAReply(t *testing.T) {
 		if err := <-a.send("<get/>"); err != nil {
 			t.Fatal(err)
 		}
-		m, err := a.Next()
-		if err != nil {
+		if _, err := a.Next(); err != nil {
 			t.Fatal(err)
 		}
 		waiting := b.send("<get/>")
@@ -241,9 +240,6 @@ func TestAManagerThatStallsWithinAReply(t *testing.T) {
 		_ = a.Close()
 		if reply, err := b.read(); err != nil || len(reply) < 400_000 || <-waiting != nil {
 			t.Errorf("got %d bytes, %v", len(reply), err)
-		}
-		if _, err := m.Body.Read(make([]byte, 1)); !errors.Is(err, errStale) {
-			t.Errorf("the body of one that has ended: %v", err)
 		}
 	})
 }

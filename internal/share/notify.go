@@ -3,6 +3,7 @@ package share
 import (
 	"bytes"
 	"io"
+	"sync"
 
 	"callhome-gateway/internal/netconf"
 )
@@ -73,7 +74,7 @@ func (d *Device) publish(m *netconf.Message, to []*Session) {
 	switch {
 	case len(to) == 0:
 	case len(to) == 1:
-		to[0].lend(m)
+		_ = to[0].give(m)
 	case m.Size >= 0 && m.Size <= smallEvent:
 		doc, err := io.ReadAll(m.Body)
 		if err != nil {
@@ -83,102 +84,41 @@ func (d *Device) publish(m *netconf.Message, to []*Session) {
 			_ = s.give(&netconf.Message{Head: m.Head, Size: m.Size, Body: bytes.NewReader(doc)})
 		}
 	default:
-		fanOut(m, to)
+		d.fanOut(m, to)
 	}
 }
 
 // fanOut gives several sessions the same message, as it comes, in step with
 // the slowest of them.
-func fanOut(m *netconf.Message, to []*Session) {
-	var feeds []*feed
-	for _, s := range to {
-		f := newFeed(&s.inbox)
-		if s.give(&netconf.Message{Head: m.Head, Size: m.Size, Body: f}) == nil {
-			feeds = append(feeds, f)
+func (d *Device) fanOut(m *netconf.Message, to []*Session) {
+	var given sync.WaitGroup
+	defer given.Wait()
+	feeds := make([]*io.PipeWriter, len(to))
+	for i, s := range to {
+		var body *io.PipeReader
+		body, feeds[i] = io.Pipe()
+		given.Add(1)
+		give := func() {
+			defer given.Done()
+			_ = s.give(&netconf.Message{Head: m.Head, Size: m.Size, Body: body})
+			_ = body.Close() // nobody reads the rest
+		}
+		if !d.trunk.Go(give) {
+			_ = body.Close()
+			given.Done()
 		}
 	}
+	piece := make([]byte, eventPiece)
 	for {
-		piece := make([]byte, eventPiece) // one who has gone may still read the last
 		n, err := m.Body.Read(piece)
 		for _, f := range feeds {
-			f.write(piece[:n])
+			_, _ = f.Write(piece[:n]) // fails where nobody reads
 		}
 		if err != nil {
 			for _, f := range feeds {
-				f.finish(err)
+				_ = f.CloseWithError(err) // io.EOF as well
 			}
 			return
 		}
 	}
-}
-
-// feed is the Body of a message that others get too. It holds a piece of it
-// until that is read.
-type feed struct {
-	to     *inbox
-	pieces chan []byte
-	taken  chan struct{} // a piece is read
-	stale  chan struct{} // closed when no more is wanted
-	end    chan struct{} // closed when there is no more
-	err    error         // then
-	rest   []byte        // of the piece that is being read
-}
-
-func newFeed(to *inbox) *feed {
-	return &feed{to: to, pieces: make(chan []byte), taken: make(chan struct{}), stale: make(chan struct{}), end: make(chan struct{})}
-}
-
-func (f *feed) Read(p []byte) (int, error) {
-	if len(f.rest) == 0 {
-		select {
-		case f.rest = <-f.pieces:
-		case <-f.end:
-			return 0, f.err
-		case <-f.stale:
-			return 0, errStale
-		case <-f.to.gone.Done():
-			return 0, errStale
-		case <-f.to.ending:
-			return 0, ErrEnding
-		}
-	}
-	n := copy(p, f.rest)
-	if f.rest = f.rest[n:]; len(f.rest) == 0 {
-		select {
-		case f.taken <- struct{}{}:
-		case <-f.to.gone.Done():
-		case <-f.to.ending:
-		}
-	}
-	return n, nil
-}
-
-func (f *feed) giveBack() { close(f.stale) }
-
-// write waits until p is read, or nobody is there to.
-func (f *feed) write(p []byte) {
-	if len(p) == 0 {
-		return
-	}
-	select {
-	case f.pieces <- p:
-	case <-f.stale:
-		return
-	case <-f.to.gone.Done():
-		return
-	case <-f.to.ending:
-		return
-	}
-	select {
-	case <-f.taken:
-	case <-f.stale:
-	case <-f.to.gone.Done():
-	case <-f.to.ending:
-	}
-}
-
-// finish tells that the message is over, with io.EOF, or cut off.
-func (f *feed) finish(err error) {
-	f.err = err
-	close(f.end)
 }

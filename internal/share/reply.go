@@ -19,7 +19,8 @@ func (d *Device) reply(m *netconf.Message) {
 		heard = newListener(m.Body)
 		m = &netconf.Message{Head: m.Head, Size: m.Size, Body: heard}
 	}
-	if !d.lend(t, m) && d.drain(t, m.Body) != nil {
+	d.give(t, m)
+	if d.drain(t, m.Body) != nil {
 		return // the link is ending
 	}
 	outcome := heard.outcome()
@@ -45,16 +46,15 @@ func (d *Device) match(h netconf.Head) (*turn, error) {
 	return t, nil
 }
 
-// lend gives a reply to the manager that waits for it. It reports whether it
-// was read to its end.
-func (d *Device) lend(t *turn, m *netconf.Message) bool {
+// give gives a reply to the manager that waits for it.
+func (d *Device) give(t *turn, m *netconf.Message) {
 	if t.op == nil {
-		return false
+		return
 	}
 	if t.hasID {
 		m = m.WithID(t.head.ID)
 	}
-	return t.session.lend(m)
+	_ = t.session.give(m) // what it leaves of the Body is drained
 }
 
 // drain reads what nobody wants of a reply.

@@ -11,7 +11,7 @@ import (
 )
 
 // Session is one manager's session with the device. Send and CloseSend are
-// used by one goroutine and Next by one other, Close by any.
+// used by one goroutine and Receive by one other, Close by any.
 type Session struct {
 	d     *Device
 	id    uint32
@@ -41,7 +41,7 @@ func (s *Session) Hello() *netconf.Hello { return s.hello }
 func (s *Session) Framing() netconf.Framing { return s.d.trunk.Framing() }
 
 // Send sends an rpc to the device when its turn has come, or answers it in the
-// device's place; then it waits until Next has taken the answer. Its Head must
+// device's place; then it waits until that is taken. Its Head must
 // be of a Checker that has found the whole message well-formed, and its Body
 // has been read when Send returns, if it is of any use. Send returns an error
 // when the session is over, and with the link.
@@ -128,8 +128,8 @@ func (s *Session) answer(h netconf.Head, e *netconf.RPCError) error {
 	})
 }
 
-// CloseSend says that the manager sends no more. Next returns io.EOF when it
-// has returned the replies.
+// CloseSend says that the manager sends no more. Receive returns io.EOF when
+// the replies are taken.
 func (s *Session) CloseSend() error {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()

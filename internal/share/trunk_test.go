@@ -159,12 +159,12 @@ func TestASilentDeviceIsGivenUpWhenNobodyIsLeftToDoIt(t *testing.T) {
 		if err := <-a.send("<get/>"); err != nil {
 			t.Fatal(err)
 		}
-		waiting := b.send("<get/>")
 		time.Sleep(time.Hour)
 		if f.why() != nil {
 			t.Fatalf("the link ended: %v", f.why())
 		}
 		_ = a.Close()
+		waiting := b.send("<get/>")
 		time.Sleep(59 * time.Second)
 		if f.why() != nil {
 			t.Fatalf("the link ended: %v", f.why())
@@ -206,9 +206,6 @@ func TestASlowReplyIsDrained(t *testing.T) {
 		b.want("<lock><target><running/></target></lock>", ok)
 		if d := time.Since(begin); d < 40*time.Minute {
 			t.Errorf("the reply was drained in %v", d)
-		}
-		if _, err := m.Body.Read(make([]byte, 10)); err == nil {
-			t.Error("the body can still be read")
 		}
 	})
 }
