@@ -18,8 +18,6 @@ func TestADeviceThatAnswersWrongLosesItsLink(t *testing.T) {
 		devicesim.FlawTwice:       "repl", // to nobody, or to the next request
 		devicesim.FlawWrongID:     "with a reply to",
 		devicesim.FlawUnsolicited: "with a reply to",
-		devicesim.FlawOtherRoot:   "neither an rpc-reply nor a notification",
-		devicesim.FlawHugeTag:     "start tag is too long",
 		devicesim.FlawClosed:      "the device closed the connection",
 	} {
 		t.Run(string(flaw), func(t *testing.T) {
@@ -53,6 +51,39 @@ func TestAReplyWithoutAMessageIDIsTheLastRequests(t *testing.T) {
 	}
 	answersWithin(t, a, harness.ReplyTimeout)
 	answersWithin(t, b, harness.ReplyTimeout)
+	l.mustBeTheSameLink(t)
+}
+
+// An answer that cannot be read is still one to what was asked last.
+func TestAnUnreadableAnswerIsAnErrorToWhoeverAsked(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, harness.NewSimulatedDevice(t, devicesim.Options{Heartbeat: -1}), harness.Config{})
+	a, b := l.pair(t)
+	for _, flaw := range []devicesim.Flaw{devicesim.FlawOtherRoot, devicesim.FlawHugeTag} {
+		if got := answer(t, a, flawed(flaw)); got != "operation-failed" {
+			t.Errorf("%s was answered with %s", flaw, got)
+		}
+		answersWithin(t, a, harness.ReplyTimeout)
+		answersWithin(t, b, harness.ReplyTimeout)
+	}
+	l.mustBeTheSameLink(t)
+}
+
+// TestAnAttributeThatNetconfdDoesNotKnowDisturbsNobodyElse: netconfd's reply to
+// it declares a prefix twice.
+func TestAnAttributeThatNetconfdDoesNotKnowDisturbsNobodyElse(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, sharedKinds()[0].make(t), harness.Config{})
+	a, b := l.pair(t)
+	request := fmt.Sprintf(`<rpc xmlns=%q message-id="z1" xmlns:z="urn:z" z:a="1">%s</rpc>`, harness.BaseNamespace, read("running"))
+	if err := a.Send(request); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := a.Receive(harness.ReplyTimeout); err != nil || !strings.Contains(reply, "operation-failed") {
+		t.Errorf("got %s, %v", reply, err)
+	}
+	answersWithin(t, b, harness.ReplyTimeout)
+	answersWithin(t, a, harness.ReplyTimeout)
 	l.mustBeTheSameLink(t)
 }
 

@@ -116,7 +116,7 @@ func (d *Device) handle(m *netconf.Message) {
 	case netconf.KindNotification:
 		d.notify(m)
 	default:
-		d.fail(errStrange)
+		d.unreadable(m)
 	}
 }
 

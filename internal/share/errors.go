@@ -25,7 +25,7 @@ var (
 // Why a link has to end: reasons for the log and for people.
 var (
 	errUnasked   = errors.New("the device sent a reply that nobody had asked for")
-	errStrange   = errors.New("the device sent a message that is neither an rpc-reply nor a notification, or whose start tag is too long")
+	errStrange   = errors.New("the device sent a message that is neither an rpc-reply nor a notification, or whose start tag is not well-formed or too long")
 	errSilent    = errors.New("the device does not answer, and the manager that had asked is gone")
 	errSubscribe = errors.New("another event subscription is wanted than the one that this NETCONF session has, which nobody uses any more and which cannot be ended otherwise (RFC 5277)")
 	errConfirmed = errors.New("a manager left an unconfirmed commit, which the device reverts when the session ends: it knows no cancel-commit")
@@ -56,6 +56,11 @@ func lockDenied(what string, holder uint32) *netconf.RPCError {
 	e := refuse("lock-denied", heldBy(holder)+" "+what)
 	e.Info = fmt.Sprintf("<session-id>%d</session-id>", holder)
 	return e
+}
+
+// errUnreadable is the answer where the device's own is none.
+func errUnreadable() *netconf.RPCError {
+	return refuse("operation-failed", "the device has answered with something that is no rpc-reply, or whose start tag is not well-formed or too long; what it has done is not known")
 }
 
 func inUse(what string) *netconf.RPCError { return refuse("in-use", what) }

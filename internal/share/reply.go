@@ -27,6 +27,27 @@ func (d *Device) reply(m *netconf.Message) {
 	d.settle(t, func() { t.answered, t.outcome = true, outcome })
 }
 
+// unreadable takes a message of which it cannot be told what it is. While an rpc
+// is outstanding it is the answer to that: netconfd answers an attribute in a
+// namespace that it does not know with a start tag that declares the prefix
+// twice, and one manager must not be able to end the link of all with that.
+func (d *Device) unreadable(m *netconf.Message) {
+	d.mu.Lock()
+	t := d.current
+	awaited := t != nil && t.op != nil && t.open && !t.answered
+	d.mu.Unlock()
+	if !awaited {
+		d.fail(errStrange)
+		return
+	}
+	d.o.Log.Warn("the device's answer cannot be read", "session_id", t.session.id, "operation", t.op.name.Local)
+	if d.drain(t, m.Body) != nil {
+		return // the link is ending
+	}
+	_ = t.session.answer(t.head, errUnreadable())
+	d.settle(t, func() { t.answered, t.outcome = true, netconf.Unclear })
+}
+
 // match returns the turn that a reply belongs to. The rpc is the only one that
 // is outstanding, so the order alone tells; that the id is right as well shows
 // that the device and the gateway agree on it. A reply without an id is taken:

@@ -11,35 +11,66 @@ import (
 	"callhome-gateway/internal/netconf"
 )
 
-func TestWhatTheDeviceGetsWrongEndsTheLink(t *testing.T) {
-	base := ` xmlns="` + netconf.NamespaceBase + `"`
-	for name, test := range map[string]struct {
-		answer func(request) string
-		want   string
-	}{
-		"another id":   {func(request) string { return `<rpc-reply message-id="1"` + base + `><ok/></rpc-reply>` }, "reply to"},
-		"no NETCONF":   {func(request) string { return `<html/>` }, errStrange.Error()},
-		"no namespace": {func(r request) string { return `<rpc-reply message-id="` + r.ID + `"><ok/></rpc-reply>` }, errStrange.Error()},
-		"a late hello": {func(request) string { return "<hello" + base + "/>" }, errStrange.Error()},
-		"an endless start": {func(r request) string {
+const baseDeclared = ` xmlns="` + netconf.NamespaceBase + `"`
+
+func TestAReplyToSomethingElseEndsTheLink(t *testing.T) {
+	f, d := newFake(t, Options{}, all, func(f *fakeDevice, r request) string {
+		f.write(`<rpc-reply message-id="1"` + baseDeclared + `><ok/></rpc-reply>`)
+		return ""
+	})
+	a := open(t, d)
+	_ = a.send("<get/>")
+	if _, err := a.Next(); !errors.Is(err, ErrEnding) {
+		t.Errorf("Next: %v", err)
+	}
+	<-f.ending
+	if !strings.Contains(f.why().Error(), "with a reply to") {
+		t.Errorf("the link ended: %v", f.why())
+	}
+}
+
+// One manager must not be able to end the link for all by a request that the
+// device answers badly.
+func TestAnUnreadableAnswerIsAnErrorToItsManager(t *testing.T) {
+	for name, bad := range map[string]func(request) string{
+		"no NETCONF":   func(request) string { return `<html/>` },
+		"no namespace": func(r request) string { return `<rpc-reply message-id="` + r.ID + `"><ok/></rpc-reply>` },
+		"a late hello": func(request) string { return "<hello" + baseDeclared + "/>" },
+		"ill-formed": func(r request) string {
+			return "<rpc-reply" + r.Attributes + ` xmlns:z="u" xmlns:z="u"><ok/></rpc-reply>`
+		},
+		"an endless start": func(r request) string {
 			return "<rpc-reply" + r.Attributes + ` a="` + strings.Repeat("x", 4<<10) + `"/>`
-		}, errStrange.Error()},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, d := newFake(t, Options{}, all, func(f *fakeDevice, r request) string {
-				f.write(test.answer(r))
+				if r.Op.Local == "get" {
+					return ok
+				}
+				f.write(bad(r))
 				return ""
 			})
-			a := open(t, d)
-			_ = a.send("<get/>")
-			if _, err := a.Next(); !errors.Is(err, ErrEnding) {
-				t.Errorf("Next: %v", err)
-			}
+			a, b := open(t, d), open(t, d)
+			a.want(lockRunning, "operation-failed")
+			b.want("<get/>", ok)
+			a.want("<get/>", ok)
+			// The lock may be there: its release cannot be read either.
+			_ = a.Close()
 			<-f.ending
-			if !strings.Contains(f.why().Error(), test.want) {
+			if !errors.Is(f.why(), errStrange) {
 				t.Errorf("the link ended: %v", f.why())
 			}
 		})
+	}
+}
+
+func TestAnUnreadableMessageThatNobodyAskedForEndsTheLink(t *testing.T) {
+	f, _ := newFake(t, Options{}, all, sayOK)
+	f.write("<html/>")
+	<-f.ending
+	if !errors.Is(f.why(), errStrange) {
+		t.Errorf("the link ended: %v", f.why())
 	}
 }
 
