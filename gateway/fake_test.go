@@ -44,14 +44,14 @@ type pipeSession struct {
 	wire    duplex
 }
 
-func (s *pipeSession) Hello() *netconf.Hello           { return s.hello }
-func (s *pipeSession) Framing() netconf.Framing        { return s.framing }
-func (s *pipeSession) Send(m *netconf.Message) error   { return s.conn.Write(m) }
+func (s *pipeSession) Hello() *netconf.Hello         { return s.hello }
+func (s *pipeSession) Framing() netconf.Framing      { return s.framing }
+func (s *pipeSession) Send(m *netconf.Message) error { return s.conn.Write(m) }
 func (s *pipeSession) Receive(take func(*netconf.Message) error) error {
 	return receiveFrom(s.conn.Next, take)
 }
-func (s *pipeSession) CloseSend() error                { return s.wire.CloseWrite() }
-func (s *pipeSession) Close() error                    { return s.wire.Close() }
+func (s *pipeSession) CloseSend() error { return s.wire.CloseWrite() }
+func (s *pipeSession) Close() error     { return s.wire.Close() }
 
 // newPipeSession returns a session, hellos exchanged, and the device's end.
 func newPipeSession(id uint32, framing netconf.Framing) (*pipeSession, *netconf.Conn) {
