@@ -131,7 +131,25 @@ func (s *Server) identifyIssued(b *binding, p *plan, sent []*x509.Certificate) (
 			return b, nil, r
 		}
 	}
-	return s.identifyUnknown(b, p)
+	b, users, r = s.identifyUnknown(b, p)
+	if r != nil && r.reason == RejectedPending {
+		r.detail += objection(s.usersOf(b.entry, p), sent)
+	}
+	return b, users, r
+}
+
+// objection says what the CA of a user entry finds wrong with a certificate
+// that is not simply another's: who has to approve it may expect it to pass.
+func objection(users []*auth.User, sent []*x509.Certificate) string {
+	for _, user := range users {
+		_, err := vouching([]*auth.User{user}, sent)
+		switch {
+		case err == nil, err == errNoAnchors, errors.Is(err, auth.ErrUnknownCA), errors.Is(err, auth.ErrSelfSigned):
+		default:
+			return fmt.Sprintf(" (the CA of user entry %s does not vouch for it: %v)", user.Name, err)
+		}
+	}
+	return ""
 }
 
 // missing says what a certificate lacks that would have to be pinned, or issued

@@ -3,6 +3,8 @@ package callhome
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"net/netip"
 	"slices"
 	"strings"
@@ -185,6 +187,54 @@ func TestStageBOnTLS(t *testing.T) {
 					t.Errorf("user %s, want %s", b.user.Name, tt.user)
 				}
 			})
+		}
+	}
+}
+
+// A certificate that a CA has issued, but that cannot be used, is unknown like
+// any other: whoever looks at it must learn why.
+func TestPendingTellsWhatTheCAObjectsTo(t *testing.T) {
+	ca, foreign := NewTestCA(t, "fleet"), NewTestCA(t, "foreign")
+	forClients := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }
+	critical := func(c *x509.Certificate) {
+		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 32473, 1}, Critical: true, Value: []byte{5, 0}}}
+	}
+	line := []tls.Certificate{ca.Issue(t, "dev-1", nil)}
+	for range 16 {
+		line = append(line, SelfSigned(t, "not needed"))
+	}
+	const objects = "(the CA of user entry fleet does not vouch for it: "
+	for _, tt := range []struct {
+		name   string
+		sent   []tls.Certificate
+		detail string
+	}{
+		{"for clients", []tls.Certificate{ca.Issue(t, "dev-1", forClients)}, objects + "the certificate was issued for another purpose"},
+		{"critical extension", []tls.Certificate{ca.Issue(t, "dev-1", critical)}, objects + "the certificate cannot be used"},
+		{"too many CAs", line, objects + "the certificate cannot be used: 16 were sent with it"},
+		{"another CA", []tls.Certificate{foreign.Issue(t, "dev-1", nil)}, ""},
+		{"self-signed", []tls.Certificate{SelfSigned(t, "dev-1")}, ""},
+		{"valid, but expected by nobody", []tls.Certificate{ca.Issue(t, "dev-1", nil)}, ""},
+	} {
+		for _, from := range []auth.NameField{auth.NameFromNone, auth.NameFromCommonName} {
+			if from != auth.NameFromNone && tt.name == "valid, but expected by nobody" {
+				continue // it has a name then
+			}
+			s, err := New(Options{Memory: &memory{}, Trust: auth.TrustApprove, Users: []*auth.User{
+				{Name: "plain", TLS: &auth.UserTLS{}},
+				{Name: "fleet", TLS: &auth.UserTLS{Anchors: ca.Anchors(t), NameFrom: from}},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS})
+			if r != nil {
+				t.Fatal(r)
+			}
+			_, r = s.bind(p, certificateProof(tt.sent...))
+			if r == nil || r.reason != RejectedPending || !strings.Contains(r.detail, tt.detail) || tt.detail == "" && strings.Contains(r.detail, "vouch") {
+				t.Errorf("%s, name from %v: %v, want %q", tt.name, from, r, tt.detail)
+			}
 		}
 	}
 }
