@@ -306,34 +306,6 @@ func TestFirstUsePinsACertificate(t *testing.T) {
 	})
 }
 
-func TestWhatIsNoTLSDeviceGetsItsReason(t *testing.T) {
-	f := newFleet(t)
-	for _, tt := range []struct {
-		name, send string
-		want       callhome.Reason
-		detail     string
-	}{
-		{"ssh", "SSH-2.0-OpenSSH_9.2\r\n", callhome.FailedPreamble, "speaks SSH"},
-		{"http", "HTTP/1.1 200 OK\r\n\r\n", callhome.FailedPreamble, "not a TLS server"},
-		{"hang up", "", callhome.FailedHandshake, ""},
-		{"alert", "\x15\x03\x03\x00\x02\x02\x46", callhome.FailedHandshake, "protocol version"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := startTLS(t, callhome.Options{Users: []*auth.User{f.user}})
-			conn, err := net.Dial("tcp", s.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			_, _ = io.WriteString(conn, tt.send)
-			_ = conn.(*net.TCPConn).CloseWrite()
-			if got := s.want(t, tt.want); !strings.Contains(got.Detail, tt.detail) {
-				t.Errorf("detail %s", got.Detail)
-			}
-		})
-	}
-}
-
 func TestRejectedTLSCallIsHeldAndThenTold(t *testing.T) {
 	f := newFleet(t)
 	cert := callhome.SelfSigned(t, "device")

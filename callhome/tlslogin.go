@@ -203,11 +203,3 @@ func foreignToTLS(head [5]byte) string {
 	}
 	return "not a TLS server: it sent " + Quote(string(head[:]))
 }
-
-// cause prefers what the network said to what crypto/tls made of it.
-func (l *tlsLogin) cause(err error) string {
-	if failure := l.call.failed(); failure != nil {
-		err = failure
-	}
-	return Quote(err.Error())
-}
