@@ -154,5 +154,5 @@ func describeNetwork(err error) error {
 	case errors.Is(err, syscall.ETIMEDOUT):
 		return errors.New("the network went silent: nothing that was sent was acknowledged")
 	}
-	return deviceEnd(Quote(err.Error())) // its own words may be in it
+	return deviceEnd(escape(err.Error())) // its own words may be in it
 }
