@@ -45,10 +45,16 @@ func (d *decoder) transport(b sessionBlock) callhome.Transport {
 			refuse(a, callhome.TLS)
 		}
 	}
-	if t == callhome.TLS && d.sessionMode(b.Sessions) == gateway.SessionsOwn {
+	if (t == callhome.TLS || b.onlyTLS()) && d.sessionMode(b.Sessions) == gateway.SessionsOwn {
 		d.problems.fail(b.Sessions.Expr.Range(), `set "shared", "exclusive" or "auto"`, "a device has one session on a TLS connection: managers cannot have their own")
 	}
 	return t
+}
+
+// onlyTLS reports whether what the entry says of the device is in certificates
+// alone: whatever transport leaves open, it is not found over SSH.
+func (b sessionBlock) onlyTLS() bool {
+	return b.Transport == nil && b.Address == nil && b.HostKeys == nil && b.identifies()
 }
 
 // certificatePins reads the pins of TLS devices: certificates and their keys.

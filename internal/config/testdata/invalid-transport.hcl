@@ -48,6 +48,23 @@ session "edge-7" {
   sessions = "mine"
 }
 
+session "edge-8" {
+  certificates = ["SHA256:9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B:0B:82:2C:D1:5D:6C:15:B0:F0:0A:01"]
+  sessions     = "own"
+}
+
+session "edge-9" {
+  host_keys    = ["SHA256:z9HxqfX7WrVms8MA2+RVp7sL6oZbDigl6ERGweGy6rY"]
+  certificates = ["SHA256:9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B:0B:82:2C:D1:5D:6C:15:B0:F0:0A:02"]
+  sessions     = "own"
+}
+
+session "edge-10" {
+  address      = "192.0.2.10"
+  certificates = ["SHA256:9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B:0B:82:2C:D1:5D:6C:15:B0:F0:0A:03"]
+  sessions     = "own"
+}
+
 gateway {
   port = 830
 }
