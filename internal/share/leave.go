@@ -34,7 +34,7 @@ func (d *Device) watch(t *turn) {
 func (d *Device) cleanNext() {
 	for d.current == nil && d.fatal == nil && len(d.leavers) > 0 {
 		s := d.leavers[0]
-		d.leavers = d.leavers[1:]
+		d.leavers = slices.Delete(d.leavers, 0, 1) // with no reference to s in the array
 		chores, err := d.state.leave(s.id, time.Now())
 		if err != nil {
 			d.endWith(err)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	"callhome-gateway/internal/netconf"
 )
@@ -84,4 +85,44 @@ func TestAHugeRequest(t *testing.T) {
 	_, d := newFake(t, Options{}, all, sayOK)
 	a := open(t, d)
 	a.want("<edit-config><target><running/></target><config>"+strings.Repeat("x", size)+"</config></edit-config>", ok)
+}
+
+// What a manager's connection has in memory goes with it: the device may be
+// idle for long after.
+func TestNothingIsKeptOfASessionThatHasEnded(t *testing.T) {
+	_, d := newFake(t, Options{}, all, sayOK)
+	connection := newConnection(t, d)
+	for range 100 {
+		runtime.GC()
+		if connection.Value() == nil {
+			return
+		}
+	}
+	t.Error("it is still there")
+}
+
+// newConnection is of a manager that does one rpc and goes.
+func newConnection(t *testing.T, d *Device) weak.Pointer[[1 << 20]byte] {
+	s, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection := new([1 << 20]byte)
+	taken, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = s.Receive(func(m *netconf.Message) error {
+			defer close(taken)
+			_, err := io.ReadFull(m.Body, connection[:m.Size])
+			return err
+		})
+	}()
+	if err := s.Send(message(rpc(1, "<get/>"))); err != nil {
+		t.Fatal(err)
+	}
+	<-taken
+	_ = s.Close()
+	<-ended
+	<-s.cleaned
+	return weak.Make(connection)
 }
