@@ -34,10 +34,9 @@ lint:
 race:
 	$(GO) test -race $$($(GO) list ./... | grep -v '/tests')
 
-# The end-to-end tests, where a missing peer is a failure. Most of them wait
-# for something most of the time, so that many fit on two cores.
+# The end-to-end tests, where a missing peer is a failure.
 interop: peers
-	CHGW_INTEROP=1 $(GO) test -race -count=1 -parallel 8 -timeout 15m ./tests/...
+	CHGW_INTEROP=1 $(GO) test -race -count=1 -timeout 15m ./tests/...
 
 peers:
 	@dpkg -s $(PEERS) >/dev/null 2>&1 || { \

@@ -1,10 +1,13 @@
 package harness
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -47,9 +50,25 @@ func buildGateway(source string) (dir, binary string, err error) {
 // Main runs the tests of a package and removes what they compiled. It is for
 // TestMain.
 func Main(m *testing.M) {
+	runMore()
 	code := m.Run()
 	if gatewayBuild.dir != "" {
 		os.RemoveAll(gatewayBuild.dir)
 	}
 	os.Exit(code)
+}
+
+// minParallel is how many tests run at a time on a small machine: most of them
+// wait for something most of the time.
+const minParallel = 8
+
+// runMore raises the number of parallel tests, unless the command line says it.
+func runMore() {
+	const name = "test.parallel"
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == name })
+	if !asked && runtime.GOMAXPROCS(0) < minParallel {
+		_ = flag.Set(name, strconv.Itoa(minParallel))
+	}
 }
