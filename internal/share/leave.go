@@ -24,8 +24,12 @@ func (d *Device) retire(s *Session) {
 }
 
 // watch ends the link if the device is silent over a turn that nobody but the
-// gateway waits for.
+// gateway waits for. Where the link is ending already there is nothing to watch:
+// the timer would only keep all of it in memory.
 func (d *Device) watch(t *turn) {
+	if d.isEnding() {
+		return
+	}
 	t.watch = time.AfterFunc(d.o.Patience, func() { d.fail(errSilent) })
 }
 
@@ -94,6 +98,11 @@ func (d *Device) exchange(t *turn, c chore) (netconf.Outcome, bool) {
 	case outcome := <-t.result:
 		return outcome, true
 	case <-d.trunk.Ending():
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if t.watch != nil {
+			t.watch.Stop()
+		}
 		return 0, false
 	}
 }

@@ -362,6 +362,10 @@ func TestTheEndOfTheLinkEndsEverySession(t *testing.T) {
 		if _, err := d.Open(); !errors.Is(err, ErrEnding) {
 			t.Errorf("Open: %v", err)
 		}
+		_ = a.Close()
+		if d.current == nil || d.current.watch != nil {
+			t.Errorf("a timer keeps what has ended: %+v", d.current)
+		}
 	})
 }
 
