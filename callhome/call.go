@@ -263,6 +263,8 @@ func (c *call) newLink() *Link {
 			byReply:   s.opts.ReplyLiveness,
 		},
 	}
+	// Until it has begun to end, goroutines may join it.
+	l.wg.Add(1)
 	if b.entry != nil {
 		l.hello = b.entry.Hello
 	}

@@ -144,6 +144,7 @@ func (l *Link) end(reason error) {
 	if l.ended {
 		return
 	}
+	defer l.wg.Done() // newLink's
 	l.ended, l.err = true, reason
 	close(l.ending)
 	if l.timer != nil && l.timer.Stop() {

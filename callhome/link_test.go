@@ -42,6 +42,7 @@ func TestAnAnswerThatBlocksDoesNotHideASilentNetwork(t *testing.T) {
 			liveness: liveness{interval: 15 * time.Second, deadAfter: 45 * time.Second, byReply: true},
 			ending:   make(chan struct{}), done: make(chan struct{}),
 		}
+		l.wg.Add(1) // as newLink does
 		begin := time.Now()
 		channels, requests := make(chan ssh.NewChannel, 1), make(chan *ssh.Request)
 		channels <- blockedChannel{ended: ended}
