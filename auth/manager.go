@@ -16,6 +16,9 @@ type Manager struct {
 	PasswordHash string
 	// AuthorizedKeys are the public keys that log in as this manager.
 	AuthorizedKeys []ssh.PublicKey
+	// Principals are those of SSH user certificates that log in as this manager;
+	// none means its Name alone.
+	Principals []string
 	// CertificateNames are names that cert-to-name may give for this manager,
 	// besides Name itself. Upper and lower case differ.
 	CertificateNames []string

@@ -18,6 +18,12 @@ type User struct {
 	// TLS is what logs in to devices that call over TLS; nil where the entry is
 	// for SSH only. Username, Password and Keys play no part in it.
 	TLS *UserTLS
+	// HostCA vouches for devices that show host certificates over SSH; nil means
+	// that certificates are not asked for.
+	HostCA *HostCA
+	// LegacyAlgorithms allows ssh-rsa, diffie-hellman-group14-sha1, hmac-sha1 and
+	// CBC ciphers on SSH, for devices that have nothing better.
+	LegacyAlgorithms bool
 	// FirstUsePassword allows the password to be sent to a device that is
 	// trusted on first use only: its identity was never checked by anyone.
 	FirstUsePassword bool

@@ -119,7 +119,7 @@ func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*bin
 
 // identifyUnknown handles an identity that nobody has vouched for.
 func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *rejection) {
-	switch s.opts.Trust {
+	switch *p.listener.Trust {
 	case auth.TrustPinned:
 		return b, nil, reject(RejectedUntrusted, "the %s %s is not pinned on any session entry, and trust is \"pinned\"", kindOf(b.identity), b.identity)
 	case auth.TrustApprove:

@@ -20,6 +20,8 @@ type call struct {
 	info   CallInfo
 	at     time.Time
 	links  *sync.WaitGroup
+	// listener is what was called.
+	listener *Listener
 
 	plan *plan
 	// binding is nil until the identity is known, and proof until the device is
@@ -30,8 +32,8 @@ type call struct {
 
 // handle takes one connection through the accept procedure. A link that comes
 // of it is added to links until it has ended.
-func (s *Server) handle(ctx context.Context, raw net.Conn, transport Transport, links *sync.WaitGroup) {
-	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw, transport), at: time.Now(), links: links}
+func (s *Server) handle(ctx context.Context, raw net.Conn, l *Listener, links *sync.WaitGroup) {
+	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw, l), at: time.Now(), links: links, listener: l}
 	link, r := c.enter(ctx)
 	if link == nil && ctx.Err() != nil {
 		_ = c.conn.end() // the gateway itself ended the call
@@ -50,8 +52,8 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, transport Transport, 
 
 var errShutdown = errors.New("the gateway is stopping")
 
-func infoOf(conn net.Conn, transport Transport) CallInfo {
-	return CallInfo{Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr()), Transport: transport}
+func infoOf(conn net.Conn, l *Listener) CallInfo {
+	return CallInfo{Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr()), Transport: l.Transport, Listener: l.Name}
 }
 
 func addrPort(a net.Addr) netip.AddrPort {
@@ -80,7 +82,7 @@ func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 		}
 	}
 	var r *rejection
-	if c.plan, r = c.server.plan(ctx, c.info); r != nil {
+	if c.plan, r = c.server.plan(ctx, c.info, c.listener); r != nil {
 		return nil, r
 	}
 	if c.info.Transport == TLS {

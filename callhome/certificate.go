@@ -126,7 +126,7 @@ func (s *Server) identifyIssued(b *binding, p *plan, sent []*x509.Certificate) (
 	if r.reason == RejectedExpired || r.reason == RejectedRevoked {
 		return b, nil, r
 	}
-	if s.opts.Trust == auth.TrustPinned {
+	if *p.listener.Trust == auth.TrustPinned {
 		if r := b.missing(users, sent); r != nil {
 			return b, nil, r
 		}

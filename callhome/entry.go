@@ -31,6 +31,21 @@ type Entry struct {
 	// auth.CertificateNames). Entries without an address are also matched by
 	// them. With Pins they do not count.
 	CertificateNames []string
+	// HostPrincipals are the names of which the device's SSH host certificate
+	// must have one, where the HostCA of its user vouches for it. Entries without
+	// an address are also matched by them. With Pins they do not count.
+	HostPrincipals []string
+	// DeviceID is what a Junos device calls itself before SSH starts. It matches
+	// the device where DeviceSecret proves it, and is a hint otherwise.
+	DeviceID string
+	// DeviceSecret is what the device authenticates its host key with before SSH
+	// starts (the secret of Junos outbound-ssh); empty means that nothing does.
+	DeviceSecret auth.Secret
+	// Listener limits the entry to calls on the listener of that name; empty
+	// means all.
+	Listener string
+	// LegacyAlgorithms is auth.User.LegacyAlgorithms for this device alone.
+	LegacyAlgorithms bool
 	// User is the credential for this device; nil means the callhome-users.
 	User *auth.User
 	// Hello changes what the device is offered in the gateway's hello.

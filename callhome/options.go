@@ -62,6 +62,8 @@ type Options struct {
 	// a proxy that ends the TCP connection and acknowledges by itself. Over TLS
 	// the device is then sent a cheap RPC at every KeepaliveInterval.
 	ReplyLiveness bool
+	// Sources say what counts as one source in the bounds below.
+	Sources auth.Sources
 	// MaxHandshakes bounds the key exchanges in progress (default 64).
 	MaxHandshakes int
 	// MaxHandshakesPerSource bounds those from one address (default 16).
@@ -90,6 +92,11 @@ type UserSelect func(ctx context.Context, call CallInfo) (Selection, error)
 type CallInfo struct {
 	Remote, Local netip.AddrPort
 	Transport     Transport
+	// Listener is the name of the listener that was called.
+	Listener string
+	// DeviceID is what the device says that it is, which nothing proves; empty
+	// for those that say nothing. Anything may be in it, 255 bytes at most.
+	DeviceID string
 }
 
 // Selection is the answer of a UserSelect. The zero value is "no opinion".
@@ -99,4 +106,7 @@ type Selection struct {
 	Reason string
 	// User is the entry to log in with; nil means no opinion.
 	User *auth.User
+	// Name, if not empty, is proposed as the name of a device that is not known
+	// yet. It never takes a name that one has.
+	Name string
 }

@@ -16,6 +16,7 @@ import (
 type plan struct {
 	remote    netip.Addr
 	transport Transport
+	listener  *Listener
 	// entry is the session entry that the address alone tells: there is
 	// exactly one with that address. Otherwise nil.
 	entry *Entry
@@ -30,9 +31,9 @@ type plan struct {
 }
 
 // plan is stage A.
-func (s *Server) plan(ctx context.Context, info CallInfo) (*plan, *rejection) {
+func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener) (*plan, *rejection) {
 	remote := info.Remote.Addr()
-	p := &plan{remote: remote, transport: info.Transport, users: s.opts.Users}
+	p := &plan{remote: remote, transport: info.Transport, listener: l, users: l.Users}
 	matching := s.entriesAt(remote, p.transport)
 	if len(matching) == 0 {
 		if r := s.askUserSelect(ctx, info, p); r != nil {

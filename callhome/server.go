@@ -118,12 +118,18 @@ func setDefault[T int | time.Duration](value *T, fallback T) {
 // Serve accepts calls over SSH on ln until ctx ends or ln fails. Then it closes
 // ln, the calls in progress and the links that came from it, and returns when
 // all of that has ended. It may be called for several listeners.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error { return s.serve(ctx, ln, SSH) }
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	return s.ServeListener(ctx, ln, Listener{Transport: SSH})
+}
 
 // ServeTLS is Serve for calls over TLS.
-func (s *Server) ServeTLS(ctx context.Context, ln net.Listener) error { return s.serve(ctx, ln, TLS) }
+func (s *Server) ServeTLS(ctx context.Context, ln net.Listener) error {
+	return s.ServeListener(ctx, ln, Listener{Transport: TLS})
+}
 
-func (s *Server) serve(ctx context.Context, ln net.Listener, transport Transport) error {
+// ServeListener is Serve for calls to which l applies.
+func (s *Server) ServeListener(ctx context.Context, ln net.Listener, l Listener) error {
+	l = l.withDefaults(s.opts)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -145,7 +151,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, transport Transport
 				return nil
 			}
 		default:
-			wg.Go(func() { s.handle(ctx, conn, transport, &wg) })
+			wg.Go(func() { s.handle(ctx, conn, &l, &wg) })
 		}
 	}
 }

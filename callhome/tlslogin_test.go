@@ -29,7 +29,7 @@ func TestATLSDeviceThatSpeaksWaitsForASlotAsLongAsOthers(t *testing.T) {
 		speaks := time.AfterFunc(maxQueued/2, func() { _, _ = device.Write([]byte{recordHandshake}) })
 		defer speaks.Stop()
 		start := time.Now()
-		c := &call{server: s, conn: newCallConn(gateway), at: start, info: CallInfo{Remote: netip.AddrPortFrom(addrB, 1), Transport: TLS}}
+		c := &call{server: s, conn: newCallConn(gateway), at: start, listener: onListener(s, Listener{Transport: TLS}), info: CallInfo{Remote: netip.AddrPortFrom(addrB, 1), Transport: TLS}}
 		if _, r := c.accept(t.Context()); r == nil || r.reason != RejectedLimit || time.Since(start) != maxQueued {
 			t.Errorf("%v after %s", r, time.Since(start))
 		}

@@ -39,6 +39,14 @@ type Options struct {
 	HostKeys []ssh.Signer
 	// Managers are those that may log in. Names must be unique.
 	Managers []auth.Manager
+	// UserCAs are the keys that sign SSH certificates of managers.
+	UserCAs []ssh.PublicKey
+	// Networks say who may connect to the endpoints.
+	Networks auth.NetworkRules
+	// Proxies are the networks whose connections begin with a PROXY header.
+	Proxies []netip.Prefix
+	// Sources say what counts as one source where logins are bounded.
+	Sources auth.Sources
 	// TempDir is where requests larger than SpoolMemory go; empty means the
 	// system's.
 	TempDir string

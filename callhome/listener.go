@@ -1,0 +1,39 @@
+package callhome
+
+import (
+	"net/netip"
+
+	"callhome-gateway/auth"
+)
+
+// Listener is what holds for the calls on one listener: fleets that need
+// different users or another trust setting are best told apart by the port
+// that they call.
+type Listener struct {
+	// Name is for the log, for session entries that are limited to it, and for
+	// UserSelect; empty on the main one.
+	Name      string
+	Transport Transport
+	// Users take the place of Options.Users unless they are nil.
+	Users []*auth.User
+	// Trust takes the place of Options.Trust unless it is nil.
+	Trust *auth.Trust
+	// Networks say who may call.
+	Networks auth.NetworkRules
+	// Proxies are the networks whose connections begin with a PROXY header,
+	// which tells the device's address. Nobody else's is believed.
+	Proxies []netip.Prefix
+	// DeviceSecret is the one with which Junos devices that have no entry of
+	// their own authenticate their host keys; empty means that none can.
+	DeviceSecret auth.Secret
+}
+
+func (l Listener) withDefaults(o Options) Listener {
+	if l.Users == nil {
+		l.Users = o.Users
+	}
+	if l.Trust == nil {
+		l.Trust = &o.Trust
+	}
+	return l
+}

@@ -1,0 +1,7 @@
+package callhome
+
+// onListener returns the listener as ServeListener would use it.
+func onListener(s *Server, l Listener) *Listener {
+	l = l.withDefaults(s.opts)
+	return &l
+}
