@@ -66,6 +66,7 @@ type Link struct {
 // or TLS, which is one session.
 type bearer interface {
 	transport() Transport
+	algorithms() Algorithms
 	// serve does what the connection itself needs for as long as it lives,
 	// and ends the link.
 	serve()

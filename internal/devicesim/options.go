@@ -41,6 +41,8 @@ type Options struct {
 	// KeyboardInteractive asks for the password by keyboard-interactive
 	// instead of accepting it by the password method.
 	KeyboardInteractive bool
+	// SSH, if not nil, may change how the device speaks SSH, its algorithms say.
+	SSH func(*ssh.ServerConfig)
 	// LoginTimeout bounds the time from connecting to being logged in
 	// (default 30s).
 	LoginTimeout time.Duration

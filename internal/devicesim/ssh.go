@@ -42,6 +42,9 @@ func (d *Device) serverConfig() *ssh.ServerConfig {
 	case d.o.Password != "":
 		config.PasswordCallback = d.checkPassword
 	}
+	if d.o.SSH != nil {
+		d.o.SSH(config)
+	}
 	return config
 }
 
