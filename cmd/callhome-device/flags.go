@@ -3,32 +3,29 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
-	"os"
-	"strings"
+	"slices"
 	"time"
 
 	"callhome-gateway/internal/devicesim"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/pflag"
-	"golang.org/x/crypto/ssh"
 )
-
-// maxKeyFile bounds the key files, in bytes.
-const maxKeyFile = 1 << 20
 
 // flags are the command line as it was given.
 type flags struct {
 	connect             string
 	count               int
 	name                string
-	username            string
+	usernames           []string
 	password            string
 	authorizedKey       string
 	hostKey             string
+	hostCA              string
+	hostDomain          string
+	legacyAlgorithms    bool
 	seed                string
 	reconnect           time.Duration
 	source              string
@@ -49,11 +46,14 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.connect, "connect", "", "`HOST:PORT` to call (required)")
 	set.IntVar(&f.count, "count", 1, "number of devices")
 	set.StringVar(&f.name, "name", "device", "name; with --count the `PREFIX` of NAME-1, NAME-2, …")
-	set.StringVar(&f.username, "username", "netconf", "the only `USER` that may log in")
+	set.StringSliceVar(&f.usernames, "username", []string{"netconf"}, "the only `USER` that may log in; of several (a,b,c) each device has one, in turn")
 	set.StringVar(&f.password, "password", "", "password that logs in")
 	set.BoolVar(&f.keyboardInteractive, "keyboard-interactive", false, "ask for the password by keyboard-interactive")
 	set.StringVar(&f.authorizedKey, "authorized-key", "", "`FILE` of public keys that log in, as in authorized_keys")
 	set.StringVar(&f.hostKey, "host-key", "", "private key `FILE` of the device (default: a new key)")
+	set.StringVar(&f.hostCA, "host-ca", "", "private key `FILE` of a CA that certifies the host key of each device for its name")
+	set.StringVar(&f.hostDomain, "host-domain", "", "`DOMAIN` behind the name in these certificates")
+	set.BoolVar(&f.legacyAlgorithms, "legacy-algorithms", false, "have only ssh-rsa, group14-sha1 and hmac-sha1")
 	set.StringVar(&f.seed, "seed", "", "derive the keys of the devices from this `TEXT`, so that they stay the same")
 	set.DurationVar(&f.reconnect, "reconnect", 5*time.Second, "time between a call's end and the next call")
 	set.StringVar(&f.source, "source", "", "`ADDRESS` to call from, or a prefix such as 127.1.0.0/16 with one for each device")
@@ -74,9 +74,10 @@ func (f *flags) options() (devicesim.FleetOptions, error) {
 	}
 	o := devicesim.FleetOptions{
 		Count: f.count, Seed: f.seed, Sources: f.sources, Rate: f.rate,
+		Usernames: f.usernames, HostDomain: f.hostDomain,
 		Options: devicesim.Options{
 			Connect: f.connect, Name: f.name,
-			Username: f.username, Password: f.password, KeyboardInteractive: f.keyboardInteractive,
+			Password: f.password, KeyboardInteractive: f.keyboardInteractive, LegacyAlgorithms: f.legacyAlgorithms,
 			Reconnect: f.reconnect, Heartbeat: f.heartbeat,
 			HelloSize: f.helloSize, MaxSessions: f.maxSessions,
 			Base:     bases[f.base],
@@ -124,8 +125,14 @@ func (f *flags) checkLogin() error {
 	if !f.tls.on && f.password == "" && f.authorizedKey == "" {
 		return errors.New("nobody could log in: give --password or --authorized-key, or --tls with --client-ca")
 	}
-	if f.tls.on && (f.password != "" || f.authorizedKey != "" || f.hostKey != "" || f.keyboardInteractive) {
-		return errors.New("passwords and SSH keys are not for devices with --tls")
+	if f.tls.on && (f.password != "" || f.authorizedKey != "" || f.hostKey != "" || f.hostCA != "" || f.keyboardInteractive || f.legacyAlgorithms) {
+		return errors.New("passwords, SSH keys and SSH algorithms are not for devices with --tls")
+	}
+	if f.hostDomain != "" && f.hostCA == "" {
+		return errors.New("--host-domain is for the certificates of --host-ca")
+	}
+	if len(f.usernames) == 0 || slices.Contains(f.usernames, "") {
+		return errors.New("--username names nobody")
 	}
 	if (f.hostKey != "" || f.tls.certificate != "") && (f.count != 1 || f.seed != "") {
 		return errors.New("--host-key and --certificate are for one device: with --count or --seed each has its own key")
@@ -148,61 +155,4 @@ func (f *flags) checkSource() error {
 	}
 	f.sources = netip.PrefixFrom(addr, addr.BitLen())
 	return nil
-}
-
-// readKeys reads the key files.
-func (f *flags) readKeys(o *devicesim.FleetOptions) error {
-	if f.hostKey != "" {
-		text, err := readFile(f.hostKey)
-		if err != nil {
-			return fmt.Errorf("read host key: %w", err)
-		}
-		key, err := ssh.ParsePrivateKey(text)
-		if err != nil {
-			return fmt.Errorf("host key %s: %w", f.hostKey, err)
-		}
-		o.HostKeys = []ssh.Signer{key}
-	}
-	if f.authorizedKey != "" {
-		text, err := readFile(f.authorizedKey)
-		if err != nil {
-			return fmt.Errorf("read authorized keys: %w", err)
-		}
-		if o.AuthorizedKeys, err = authorizedKeys(text); err != nil {
-			return fmt.Errorf("authorized keys %s: %w", f.authorizedKey, err)
-		}
-	}
-	return nil
-}
-
-func authorizedKeys(text []byte) ([]ssh.PublicKey, error) {
-	var keys []ssh.PublicKey
-	for len(strings.TrimSpace(string(text))) > 0 {
-		key, _, _, rest, err := ssh.ParseAuthorizedKey(text)
-		if err != nil {
-			if len(keys) > 0 {
-				return keys, nil // comments at the end
-			}
-			return nil, err
-		}
-		keys = append(keys, key)
-		text = rest
-	}
-	if len(keys) == 0 {
-		return nil, errors.New("there is no key in it")
-	}
-	return keys, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err == nil && len(text) > maxKeyFile {
-		err = fmt.Errorf("%s is longer than %d bytes", path, maxKeyFile)
-	}
-	return text, err
 }

@@ -27,6 +27,10 @@ func TestExitStatus(t *testing.T) {
 		{"", exitUsage},
 		{"--nonsense", exitUsage},
 		{"--connect 127.0.0.1:1 --password x --host-key /nonexistent/key", exitFailed},
+		{"--connect 127.0.0.1:1 --password x --host-ca /nonexistent/ca", exitFailed},
+		{"--connect 127.0.0.1:1 --password x --host-domain example.net", exitUsage},
+		{"--connect 127.0.0.1:1 --password x --username a,,b", exitUsage},
+		{"--connect 127.0.0.1:1 --password x --legacy-algorithms --seed x", exitUsage},
 	}
 	for _, tt := range tests {
 		if got := run(strings.Fields(tt.args), io.Discard, io.Discard); got != tt.want {

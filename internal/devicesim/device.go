@@ -64,10 +64,11 @@ func New(o Options) (*Device, error) {
 	d.data = newDatastores(config, d.o.OnRevert)
 	d.events.keep = d.o.Replay
 	if d.o.TLS == nil {
-		d.ssh = d.serverConfig()
-		return d, nil
+		d.ssh, err = d.serverConfig()
+	} else {
+		d.tls, err = d.tlsConfig()
 	}
-	if d.tls, err = d.tlsConfig(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -86,7 +87,7 @@ func (d *Device) Certificate() []byte {
 }
 
 // Fingerprints returns those of what the device proves itself with, as they
-// are pinned: of its host keys, or of its certificate.
+// are pinned: of its host keys, or of its TLS certificate.
 func (d *Device) Fingerprints() []string {
 	if d.tls != nil {
 		return []string{FingerprintCertificate(d.Certificate())}
@@ -98,11 +99,15 @@ func (d *Device) Fingerprints() []string {
 	return all
 }
 
-// HostKeys returns the public keys that an SSH device proves itself with.
+// HostKeys returns the public keys that an SSH device proves itself with, and
+// those that its host certificates are for.
 func (d *Device) HostKeys() []ssh.PublicKey {
 	var keys []ssh.PublicKey
 	for _, signer := range d.o.HostKeys {
-		keys = append(keys, signer.PublicKey())
+		key := bareKey(signer.PublicKey())
+		if !slices.ContainsFunc(keys, func(k ssh.PublicKey) bool { return string(k.Marshal()) == string(key.Marshal()) }) {
+			keys = append(keys, key)
+		}
 	}
 	return keys
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -21,6 +23,14 @@ type FleetOptions struct {
 	// CertificateFromSeed); without one they are random. HostKeys and
 	// TLS.Certificate, if given, are those of a single device.
 	Seed string
+	// Usernames, if given, let one user into each device instead of Username:
+	// the first into the first, and so on, starting over at the end.
+	Usernames []string
+	// HostCA, if not nil, certifies the host key of each device, for its name
+	// as the principal, with HostDomain behind a dot where there is one. A
+	// device shows the bare key, too, to those who ask for that.
+	HostCA     ssh.Signer
+	HostDomain string
 	// Sources, if valid, gives the devices the addresses of a prefix to call
 	// from, one each, beginning with its own address and starting over there
 	// at its end.
@@ -82,6 +92,9 @@ func (o *FleetOptions) device(i int, source netip.Addr) (*Device, error) {
 	if source.IsValid() {
 		one.Source = source
 	}
+	if len(o.Usernames) > 0 {
+		one.Username = o.Usernames[i%len(o.Usernames)]
+	}
 	if err := o.prove(&one, i); err != nil {
 		return nil, err
 	}
@@ -93,19 +106,40 @@ func (o *FleetOptions) prove(one *Options, i int) error {
 	if one.TLS != nil {
 		return o.certify(one, i)
 	}
-	if len(one.HostKeys) > 0 {
-		return nil
+	if len(one.HostKeys) == 0 {
+		key, err := o.key(i)
+		if err != nil {
+			return err
+		}
+		one.HostKeys = []ssh.Signer{key}
 	}
-	key, err := o.key(i)
-	one.HostKeys = []ssh.Signer{key}
-	return err
+	return o.certifyHost(one)
 }
 
 func (o *FleetOptions) key(i int) (ssh.Signer, error) {
-	if o.Seed == "" {
+	switch {
+	case o.LegacyAlgorithms && o.Seed != "":
+		return nil, errors.New("legacy devices have RSA keys, which cannot be derived from a seed")
+	case o.LegacyAlgorithms:
+		return generateLegacyKey()
+	case o.Seed == "":
 		return GenerateKey()
 	}
 	return KeyFromSeed(o.Seed, i)
+}
+
+// certifyHost adds a certificate for the device's first key.
+func (o *FleetOptions) certifyHost(one *Options) error {
+	if o.HostCA == nil {
+		return nil
+	}
+	principal := one.Name
+	if o.HostDomain != "" {
+		principal += "." + o.HostDomain
+	}
+	certified, err := CertifyHost(one.HostKeys[0], o.HostCA, time.Time{}, principal)
+	one.HostKeys = append(slices.Clip(one.HostKeys), certified)
+	return err
 }
 
 // certify makes a certificate from the seed. Without one New makes it.

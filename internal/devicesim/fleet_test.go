@@ -64,6 +64,25 @@ func callers(t *testing.T, l net.Listener, count int) (keys, sources map[string]
 	return keys, sources
 }
 
+func TestUsernamesInTurn(t *testing.T) {
+	o := testOptions(t)
+	o.HostKeys = nil
+	f, err := NewFleet(FleetOptions{Options: o, Count: 3, Usernames: []string{"a", "b"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"a", "b", "a"} {
+		conn, _, _, err := ssh.NewClientConn(serve(t, f.Devices[i]), "device", &ssh.ClientConfig{
+			User: want, Auth: []ssh.AuthMethod{ssh.Password("secret")}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
+		})
+		if err != nil {
+			t.Errorf("%s does not let %s in: %v", f.Devices[i].Name(), want, err)
+			continue
+		}
+		_ = conn.Close()
+	}
+}
+
 func TestPacer(t *testing.T) {
 	p := newPacer(10)
 	now := time.Unix(1, 0)

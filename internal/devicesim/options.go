@@ -31,8 +31,12 @@ type Options struct {
 	// concerns channels are then without effect. Default: it speaks SSH.
 	TLS *TLS
 
-	// HostKeys are what the device proves itself with. At least one.
+	// HostKeys are what the device proves itself with: keys, and certificates
+	// for them (see CertifyHost). At least one.
 	HostKeys []ssh.Signer
+	// LegacyAlgorithms leaves the device only ssh-rsa, group14-sha1 and
+	// hmac-sha1: what many an old one has. Its host keys must be RSA.
+	LegacyAlgorithms bool
 	// Username is the only one that may log in, by any of the credentials
 	// that follow. At least one of them is needed.
 	Username       string

@@ -24,7 +24,7 @@ var (
 	macs = []string{ssh.HMACSHA256ETM, ssh.HMACSHA512ETM, ssh.HMACSHA256}
 )
 
-func (d *Device) serverConfig() *ssh.ServerConfig {
+func (d *Device) serverConfig() (*ssh.ServerConfig, error) {
 	config := &ssh.ServerConfig{
 		Config:          ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
 		ServerVersion:   "SSH-2.0-callhome-device",
@@ -32,6 +32,11 @@ func (d *Device) serverConfig() *ssh.ServerConfig {
 	}
 	for _, key := range d.o.HostKeys {
 		config.AddHostKey(key)
+	}
+	if d.o.LegacyAlgorithms {
+		if err := d.useLegacyAlgorithms(config); err != nil {
+			return nil, err
+		}
 	}
 	if len(d.o.AuthorizedKeys) > 0 {
 		config.PublicKeyCallback = d.checkKey
@@ -45,7 +50,7 @@ func (d *Device) serverConfig() *ssh.ServerConfig {
 	if d.o.SSH != nil {
 		d.o.SSH(config)
 	}
-	return config
+	return config, nil
 }
 
 var errDenied = errors.New("permission denied")
