@@ -1,8 +1,11 @@
 package auth
 
 import (
+	"container/heap"
+	"container/list"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 const (
@@ -10,45 +13,176 @@ const (
 	placesShare = 4
 	// minPlaces is what a source may have at least.
 	minPlaces = 4
+	// patience is how long the other side may take before its place can go to
+	// somebody else: honest ones in a storm must not evict one another.
+	patience = 250 * time.Millisecond
+	// ownPatience is the same within a source that has its share: the devices
+	// behind one NAT rather wait for the slowest of them than push it out.
+	ownPatience = 2 * time.Second
 )
 
-// Places bounds what is in progress for strangers, in all and for each source,
-// so that one source does not shut out all others. Its methods may be called
-// concurrently.
+// Places bounds what is in progress for strangers. Who comes when all places
+// are taken gets that of somebody who keeps us waiting: what has come in but
+// says nothing shuts nobody out. Whom we keep waiting is never evicted.
+//
+//   - When all are taken, the victim is of the source that has most places,
+//     penalised sources before all others, and waits longest there. If those of
+//     the largest source have only just begun to wait, it is the one that waits
+//     longest of all.
+//   - A source has a quarter of all, and 4 at least. When it has those, its own
+//     victim is the one that waits longest, for 2 s at least.
+//   - Without a victim the newcomer gets no place.
+//
+// An exempt source has no share, and each of its places counts as a source of
+// its own. All methods may be called concurrently, and take a time that grows
+// with the logarithm of the number of sources.
 type Places struct {
 	limit, share int
 
-	mu       sync.Mutex // guards the following
-	total    int
-	bySource map[netip.Prefix]int
+	mu      sync.Mutex // guards the following, and all of every source and place
+	total   int
+	sources map[sourceKey]*placesSource
+	// ranked has the sources with a place that waits, the next to lose one first.
+	ranked placesRank
+	// waiting has all places that wait, in the order in which they began to.
+	waiting list.List
 }
 
-// NewPlaces returns a number of free places. One source may have a quarter of
-// them, and 4 at least.
+// sourceKey keeps the exempt addresses of a network apart from its others.
+type sourceKey struct {
+	prefix netip.Prefix
+	exempt bool
+}
+
+// Arrival is who asks for a place.
+type Arrival struct {
+	Source netip.Prefix
+	// Exempt sources are bounded by the total only.
+	Exempt bool
+	// Penalised sources lose their places first.
+	Penalised bool
+	// Evict ends what the place was taken for. It is called once at most, by
+	// the Enter of somebody else, and must not block.
+	Evict func()
+}
+
+// Place is one that is taken.
+type Place struct {
+	places *Places
+	source *placesSource
+	evict  func()
+	// since is when it began to wait; own and all are its elements in the lists
+	// of those that wait, nil when it does not.
+	since    time.Time
+	own, all *list.Element
+	gone     bool
+	evicted  bool
+}
+
+// placesSource is one source. It is in the map while it has places.
+type placesSource struct {
+	key       sourceKey
+	penalised bool
+	places    int
+	waiting   list.List
+	index     int // in the rank, while waiting is not empty
+}
+
+// NewPlaces returns a number of free places.
 func NewPlaces(limit int) *Places {
-	return &Places{limit: limit, share: max(minPlaces, limit/placesShare), bySource: make(map[netip.Prefix]int)}
+	return &Places{limit: limit, share: max(minPlaces, limit/placesShare), sources: make(map[sourceKey]*placesSource)}
 }
 
-// Enter takes a place for the source and reports whether there was one.
-func (p *Places) Enter(source netip.Prefix) bool {
+// Enter takes a place, or returns nil when there is none. The place begins as
+// one whose other side keeps us waiting.
+func (p *Places) Enter(a Arrival) *Place {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.total >= p.limit || p.bySource[source] >= p.share {
-		return false
+	source := p.sourceLocked(a)
+	victim, ok := p.roomLocked(source, time.Now())
+	if !ok {
+		p.dropLocked(source)
+		p.mu.Unlock()
+		return nil
 	}
+	if victim != nil {
+		victim.evicted = true
+		victim.leaveLocked()
+		p.sources[source.key] = source // it may have been the last of its own
+	}
+	place := &Place{places: p, source: source, evict: a.Evict}
 	p.total++
-	p.bySource[source]++
-	return true
+	source.places++
+	place.waitLocked()
+	p.mu.Unlock()
+	if victim != nil {
+		victim.evict()
+	}
+	return place
 }
 
-// Leave gives a place back that Enter has taken.
-func (p *Places) Leave(source netip.Prefix) {
+func (p *Places) sourceLocked(a Arrival) *placesSource {
+	key := sourceKey{a.Source, a.Exempt}
+	source := p.sources[key]
+	if source == nil {
+		source = &placesSource{key: key}
+		p.sources[key] = source
+	}
+	source.penalised = a.Penalised
+	p.rankLocked(source)
+	return source
+}
+
+// roomLocked reports whether there is a place for the source, and who must go
+// for it.
+func (p *Places) roomLocked(source *placesSource, now time.Time) (victim *Place, ok bool) {
+	if !source.key.exempt && source.places >= p.share {
+		victim = source.oldest()
+		return victim, victim != nil && now.Sub(victim.since) >= ownPatience
+	}
+	if p.total < p.limit {
+		return nil, true
+	}
+	if len(p.ranked) == 0 {
+		return nil, false
+	}
+	if victim = p.ranked[0].oldest(); victim.source.penalised && !source.penalised {
+		return victim, true
+	}
+	if now.Sub(victim.since) < patience {
+		victim = p.waiting.Front().Value.(*Place)
+	}
+	return victim, now.Sub(victim.since) >= patience
+}
+
+// Waiting says whether the other side keeps us waiting from now on, or we it.
+func (l *Place) Waiting(is bool) {
+	p := l.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.total--
-	if p.bySource[source]--; p.bySource[source] == 0 {
-		delete(p.bySource, source)
+	switch {
+	case l.gone, is == (l.own != nil):
+	case is:
+		l.waitLocked()
+	default:
+		l.workLocked()
 	}
+}
+
+// Leave gives the place back. Doing so again, or after it was evicted, changes
+// nothing.
+func (l *Place) Leave() {
+	l.places.mu.Lock()
+	defer l.places.mu.Unlock()
+	if !l.gone {
+		l.leaveLocked()
+	}
+}
+
+// Evicted reports whether somebody else was given the place.
+func (l *Place) Evicted() bool {
+	l.places.mu.Lock()
+	defer l.places.mu.Unlock()
+	return l.evicted
 }
 
 // Taken returns how many places are taken.
@@ -58,17 +192,105 @@ func (p *Places) Taken() int {
 	return p.total
 }
 
+func (l *Place) waitLocked() {
+	l.since = time.Now()
+	l.own, l.all = l.source.waiting.PushBack(l), l.places.waiting.PushBack(l)
+	l.places.rankLocked(l.source)
+}
+
+func (l *Place) workLocked() {
+	l.source.waiting.Remove(l.own)
+	l.places.waiting.Remove(l.all)
+	l.own, l.all = nil, nil
+	l.places.rankLocked(l.source)
+}
+
+func (l *Place) leaveLocked() {
+	p := l.places
+	l.gone = true
+	p.total--
+	l.source.places--
+	if l.own != nil {
+		l.workLocked()
+	} else {
+		p.rankLocked(l.source)
+	}
+	p.dropLocked(l.source)
+}
+
+// dropLocked forgets a source without a place.
+func (p *Places) dropLocked(source *placesSource) {
+	if source.places == 0 {
+		delete(p.sources, source.key)
+	}
+}
+
+// rankLocked puts the source where it belongs in the rank.
+func (p *Places) rankLocked(source *placesSource) {
+	ranked := source.index < len(p.ranked) && p.ranked[source.index] == source
+	switch waits := source.waiting.Len() > 0; {
+	case waits && ranked:
+		heap.Fix(&p.ranked, source.index)
+	case waits:
+		heap.Push(&p.ranked, source)
+	case ranked:
+		heap.Remove(&p.ranked, source.index)
+	}
+}
+
+// oldest returns the place of the source that waits longest, or nil.
+func (s *placesSource) oldest() *Place {
+	if s.waiting.Len() == 0 {
+		return nil
+	}
+	return s.waiting.Front().Value.(*Place)
+}
+
+// weight is what the source counts as where the largest is looked for.
+func (s *placesSource) weight() int {
+	if s.key.exempt {
+		return 1
+	}
+	return s.places
+}
+
+// placesRank is a heap of sources: the next to lose a place is the first.
+type placesRank []*placesSource
+
+func (r placesRank) Len() int { return len(r) }
+
+func (r placesRank) Less(i, j int) bool {
+	a, b := r[i], r[j]
+	switch {
+	case a.penalised != b.penalised:
+		return a.penalised
+	case a.weight() != b.weight():
+		return a.weight() > b.weight()
+	}
+	return a.oldest().since.Before(b.oldest().since)
+}
+
+func (r placesRank) Swap(i, j int) {
+	r[i], r[j] = r[j], r[i]
+	r[i].index, r[j].index = i, j
+}
+
+// Push implements heap.Interface.
+func (r *placesRank) Push(source any) {
+	s := source.(*placesSource)
+	s.index = len(*r)
+	*r = append(*r, s)
+}
+
+// Pop implements heap.Interface.
+func (r *placesRank) Pop() any {
+	last := len(*r) - 1
+	s := (*r)[last]
+	(*r)[last] = nil
+	*r = (*r)[:last]
+	return s
+}
+
 // Network is what an address counts as where sources are bounded: one host has
 // a whole /64 of IPv6.
-func Network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	prefix, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{} // no address at all: they share one
-	}
-	return prefix
-}
+func Network(a netip.Addr) netip.Prefix { return Sources{}.Of(a) }

@@ -20,6 +20,7 @@ type call struct {
 	info   CallInfo
 	at     time.Time
 	links  *sync.WaitGroup
+	place  *auth.Place
 	// listener is what was called.
 	listener *Listener
 
@@ -66,12 +67,21 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // enter counts the call while it is in progress.
 func (c *call) enter(ctx context.Context) (*Link, *rejection) {
-	calls, source := c.server.calls, auth.Network(c.info.Remote.Addr())
-	if !calls.Enter(source) {
+	s, remote := c.server, c.info.Remote.Addr()
+	source := s.opts.Sources.Of(remote)
+	c.place = s.calls.Enter(auth.Arrival{
+		Source: source, Exempt: s.opts.Sources.Exempts(remote),
+		Evict: func() { _ = c.conn.Close() },
+	})
+	if c.place == nil {
 		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", source)
 	}
-	defer calls.Leave(source)
-	return c.accept(ctx)
+	defer c.place.Leave()
+	link, r := c.accept(ctx)
+	if r != nil && c.place.Evicted() {
+		r = reject(RejectedLimit, "the call kept the gateway waiting while others wanted in, in all or from %s (max_calls, a quarter of it for one source)", source)
+	}
+	return link, r
 }
 
 // accept is the accept procedure. It returns the link, or why there is none.

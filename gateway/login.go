@@ -32,8 +32,11 @@ type visitor interface {
 func (e *endpoint) handle(conn net.Conn) {
 	defer conn.Close()
 	source := sourceOf(conn)
-	network := auth.Network(source.Addr())
-	if !e.g.arrive.Enter(network) {
+	place := e.g.arrive.Enter(auth.Arrival{
+		Source: e.g.opts.Sources.Of(source.Addr()), Exempt: e.g.opts.Sources.Exempts(source.Addr()),
+		Evict: func() { _ = conn.Close() },
+	})
+	if place == nil {
 		if n := e.g.dropped.report(time.Now()); n > 0 {
 			e.g.opts.Log.Warn("too many managers are logging in at once, connections are dropped",
 				"dropped", n, "remote", source.Addr(), "port", e.port)
@@ -42,7 +45,7 @@ func (e *endpoint) handle(conn net.Conn) {
 	}
 	begin := time.Now()
 	v := e.login(conn, source)
-	e.g.arrive.Leave(network)
+	place.Leave()
 	if v == nil {
 		return
 	}
