@@ -45,6 +45,10 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	row(t, "state", clean(s.StateDir))
 	row(t, "call home", listenerText(s.Callhome))
 	row(t, "call home (TLS)", listenerText(s.CallhomeTLS))
+	for _, l := range s.Listeners {
+		row(t, "call home "+clean(l.Name), listenerText(l.SSH))
+		row(t, "call home "+clean(l.Name)+" (TLS)", listenerText(l.TLS))
+	}
 	row(t, "shared endpoint", listenerText(s.Gateway))
 	row(t, "shared endpoint (TLS)", listenerText(s.GatewayTLS))
 	row(t, "devices", fmt.Sprintf("%d connected, %d away, %d pending", s.Devices.Connected, s.Devices.Away, s.Devices.Pending))

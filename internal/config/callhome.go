@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,10 +20,10 @@ var trusts = map[string]auth.Trust{
 
 func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
 	ch := &c.Callhome
-	ch.Address, ch.Port, ch.NamedUsers = netip.IPv4Unspecified(), DefaultPort, users
+	ch.Main.Address, ch.Main.Port, ch.NamedUsers = netip.IPv4Unspecified(), DefaultPort, users
 	for _, b := range d.userBlocks {
 		if b.hasTLS() {
-			ch.TLSPort = DefaultTLSPort
+			ch.Main.TLSPort = DefaultTLSPort
 		}
 	}
 	b := single(d.problems, "callhome", blocks, func(b callhomeBlock) hcl.Range { return b.Def })
@@ -30,17 +31,27 @@ func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
 		return
 	}
 	d.bool(b.Enabled, &c.Enabled)
-	d.listenAddress(b.Address, &ch.Address)
-	d.port(b.Port, 0, &ch.Port)
-	d.port(b.TLSPort, 0, &ch.TLSPort)
+	d.listenAddress(b.Address, &ch.Main.Address)
+	d.port(b.Port, 0, &ch.Main.Port)
+	d.port(b.TLSPort, 0, &ch.Main.TLSPort)
+	d.listenerRules(&ch.Main, b.Allow, b.Deny, b.Proxies, b.DeviceSecret)
 	c.Gateway.Sessions = d.sessionMode(b.Sessions)
-	d.callhomeUsers(ch, b.Users, users)
-	d.trust(ch, b.Trust)
+	ch.Users = d.userList(b.Users, users)
+	ch.Trust = d.trust(b.Trust)
+	d.callListeners(ch, b.Listeners, users)
+	d.sources(b.SourceBitsV4, b.SourceBitsV6, b.ExemptSources, &ch.Sources)
+	if ch.Hook = d.hook(b.UserSelect); ch.Hook != nil {
+		d.callhomeUserBlocks = slices.Collect(maps.Values(d.userBlocks))
+	}
 	d.callhomeTimes(ch, b)
 	d.callhomeBounds(ch, b)
 }
 
-func (d *decoder) callhomeUsers(ch *Callhome, a *hcl.Attribute, users userTable) {
+// userList returns the callhome-users of one listener; nil without the attribute.
+func (d *decoder) userList(a *hcl.Attribute, users userTable) (list []*auth.User) {
+	if a != nil {
+		list = []*auth.User{}
+	}
 	seen := make(map[string]bool)
 	for _, s := range d.list(a) {
 		if seen[s.text] {
@@ -48,20 +59,22 @@ func (d *decoder) callhomeUsers(ch *Callhome, a *hcl.Attribute, users userTable)
 		}
 		seen[s.text] = true
 		if u := users.find(d.problems, s); u != nil {
-			ch.Users = append(ch.Users, u)
+			list = append(list, u)
 			d.callhomeUserBlocks = append(d.callhomeUserBlocks, d.userBlocks[s.text])
 		}
 	}
+	return list
 }
 
-func (d *decoder) trust(ch *Callhome, a *hcl.Attribute) {
+func (d *decoder) trust(a *hcl.Attribute) auth.Trust {
 	word := auth.TrustApprove.String()
 	d.choice(a, []string{"pinned", "approve", "first-use"}, &word)
-	ch.Trust = trusts[word]
-	if ch.Trust == auth.TrustFirstUse {
+	trust := trusts[word]
+	if trust == auth.TrustFirstUse {
 		d.problems.warn(a.Expr.Range(), `whoever calls first under a device's address is trusted as that device; RFC 8071 (C5 and C7) forbids it. "approve" needs one command for each device`,
 			"devices are trusted on first use, without anybody checking their keys")
 	}
+	return trust
 }
 
 func (d *decoder) callhomeTimes(ch *Callhome, b *callhomeBlock) {
@@ -85,26 +98,27 @@ func (d *decoder) callhomeBounds(ch *Callhome, b *callhomeBlock) {
 // checkTrust finds settings that each are fine, and together reach no device or
 // trust any.
 func (d *decoder) checkTrust(f fileSchema, c *Config) {
-	for _, b := range f.Sessions {
-		if c.Callhome.Trust == auth.TrustPinned && !b.identifies() {
+	for i, b := range f.Sessions {
+		trusts := c.Callhome.trusts(c.Callhome.Entries[i].Listener)
+		if !b.identifies() && !slices.ContainsFunc(trusts, func(t auth.Trust) bool { return t != auth.TrustPinned }) {
 			d.problems.warn(b.Def, fmt.Sprintf(`add the fingerprint of the device's host key as host_keys = ["SHA256:…"], or of its certificate as certificates = ["SHA256:…"], unless %q was approved earlier`, b.Name),
 				`trust is "pinned", but session %q pins no key: its calls are rejected`, b.Name)
 		}
 	}
 	for _, b := range f.Users {
 		if u := c.Callhome.NamedUsers[b.Name]; u.FirstUsePassword {
-			d.checkFirstUsePassword(b, c.Callhome.Trust)
+			d.checkFirstUsePassword(b, c.Callhome.trusts(""))
 		}
 	}
 	d.checkLogins(f, c)
 }
 
-func (d *decoder) checkFirstUsePassword(b userBlock, trust auth.Trust) {
+func (d *decoder) checkFirstUsePassword(b userBlock, trusts []auth.Trust) {
 	at := b.FirstUsePassword.Range
 	switch {
 	case b.Password == nil:
 		d.problems.warn(at, "", "first_use_password has no effect: the user has no password")
-	case trust != auth.TrustFirstUse:
+	case !slices.Contains(trusts, auth.TrustFirstUse):
 		d.problems.warn(at, "", `first_use_password has no effect unless trust is "first-use"`)
 	default:
 		d.problems.warn(at, "use a private key, which a device cannot steal", "the password of user %q is sent to devices whose keys nobody has checked", b.Name)
@@ -117,7 +131,7 @@ func (d *decoder) checkLogins(f fileSchema, c *Config) {
 		return
 	}
 	d.checkTransports(f, c)
-	if !emptyList(f.Callhome[0].Users) {
+	if c.Callhome.Hook != nil || slices.ContainsFunc(c.Callhome.Listeners, func(l Listener) bool { return len(l.Users) > 0 }) || !emptyList(f.Callhome[0].Users) {
 		return
 	}
 	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.User != nil }) {
@@ -129,17 +143,24 @@ func (d *decoder) checkLogins(f fileSchema, c *Config) {
 
 // checkTransports finds listeners for which no user entry has a credential.
 func (d *decoder) checkTransports(f fileSchema, c *Config) {
-	at := func(a *hcl.Attribute) hcl.Range {
-		if a == nil {
-			return f.Callhome[0].Def
-		}
-		return a.Range
-	}
 	b := f.Callhome[0]
-	if c.Callhome.TLSPort != 0 && !slices.ContainsFunc(f.Users, userBlock.hasTLS) {
-		d.problems.warn(at(b.TLSPort), "give a user a tls block with certificate and key, or set tls_port = 0", "no user can log in over TLS: every call on callhome.tls_port is dropped")
+	check := func(l Listener, def hcl.Range, port, tlsPort *hcl.Attribute, portName, tlsPortName string) {
+		at := func(a *hcl.Attribute) hcl.Range {
+			if a == nil {
+				return def
+			}
+			return a.Range
+		}
+		if l.TLSPort != 0 && !slices.ContainsFunc(f.Users, userBlock.hasTLS) {
+			d.problems.warn(at(tlsPort), "give a user a tls block with certificate and key, or set tls_port = 0", "no user can log in over TLS: every call on %s is dropped", tlsPortName)
+		}
+		if l.Port != 0 && len(f.Users) > 0 && !slices.ContainsFunc(f.Users, userBlock.hasSSH) {
+			d.problems.warn(at(port), "give a user a username and a private_key, or set port = 0", "no user can log in over SSH: every call on %s is dropped", portName)
+		}
 	}
-	if c.Callhome.Port != 0 && len(f.Users) > 0 && !slices.ContainsFunc(f.Users, userBlock.hasSSH) {
-		d.problems.warn(at(b.Port), "give a user a username and a private_key, or set port = 0", "no user can log in over SSH: every call on callhome.port is dropped")
+	check(c.Callhome.Main, b.Def, b.Port, b.TLSPort, callhomePort, callhomeTLSPort)
+	for i, l := range c.Callhome.Listeners {
+		of := b.Listeners[i]
+		check(l, of.Def, of.Port, of.TLSPort, listenerPort(l.Name), listenerTLSPort(l.Name))
 	}
 }

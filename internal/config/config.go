@@ -44,14 +44,29 @@ type Config struct {
 	Log   Log
 }
 
-// Callhome is the listener for calls and what becomes of them. Memory, Attach,
+// Callhome are the listeners for calls and what becomes of them. Memory, Attach,
 // Detach, Outcome, UserSelect and Log are not set.
 type Callhome struct {
-	Address netip.Addr
-	// Port, for calls over SSH, and TLSPort are 0 where nothing shall listen.
-	Port, TLSPort uint16
+	// Main has no name, and neither Users nor Trust: they are those of Options.
+	Main Listener
+	// Listeners are the further ones.
+	Listeners []Listener
+	// Hook is nil where nothing is to be asked.
+	Hook *Hook
 	callhome.Options
 }
+
+// Listener is an address for calls and what holds for them. Transport is not
+// set: Port is for calls over SSH, TLSPort for those over TLS, and 0 where
+// nothing shall listen.
+type Listener struct {
+	callhome.Listener
+	Address       netip.Addr
+	Port, TLSPort uint16
+}
+
+// All returns every listener, the main one first.
+func (c Callhome) All() []Listener { return append([]Listener{c.Main}, c.Listeners...) }
 
 // Log says what is logged: Level is a level of hclog, Format "text" or "json".
 type Log struct{ Level, Format string }

@@ -227,7 +227,7 @@ func TestLoadMinimal(t *testing.T) {
 	if c.Path != "valid-minimal.hcl" || c.StateDir != DefaultStateDir || c.Enabled {
 		t.Errorf("path %q, state_dir %q, enabled %v", c.Path, c.StateDir, c.Enabled)
 	}
-	if c.Callhome.Address != netip.MustParseAddr("0.0.0.0") || c.Callhome.Port != 4334 || c.Callhome.Trust != auth.TrustApprove {
+	if c.Callhome.Main.Address != netip.MustParseAddr("0.0.0.0") || c.Callhome.Main.Port != 4334 || c.Callhome.Trust != auth.TrustApprove {
 		t.Errorf("callhome: %+v", c.Callhome)
 	}
 	if c.Gateway.Address != netip.MustParseAddr("127.0.0.1") || c.Gateway.Port != 830 || c.Gateway.HostKeys != nil {
@@ -262,7 +262,7 @@ func TestLoadFull(t *testing.T) {
 
 func checkCallhome(t *testing.T, c *Config) {
 	ch := c.Callhome
-	if !c.Enabled || ch.Port != 0 || ch.Address != netip.MustParseAddr("127.0.0.1") || ch.Trust != auth.TrustPinned || !ch.ReplyLiveness {
+	if !c.Enabled || ch.Main.Port != 0 || ch.Main.Address != netip.MustParseAddr("127.0.0.1") || ch.Trust != auth.TrustPinned || !ch.ReplyLiveness {
 		t.Errorf("callhome: %+v", ch)
 	}
 	if ch.RejectDelay >= 0 || ch.FailureTTL >= 0 || ch.IdleRPC >= 0 {

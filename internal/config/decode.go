@@ -29,9 +29,12 @@ type decoder struct {
 	read []openFile
 
 	// userBlocks are the user blocks by name, and callhomeUserBlocks those that
-	// callhome.users names: what they lack shows elsewhere.
+	// callhome.users names or its listeners, or that the user-select hook may
+	// name: what they lack shows elsewhere.
 	userBlocks         map[string]userBlock
 	callhomeUserBlocks []userBlock
+	// listeners are those for calls by name, with errors as well.
+	listeners map[string]Listener
 	// lists are the revocation lists that were read.
 	lists []Lists
 }

@@ -32,6 +32,10 @@ func (d *decoder) gateway(c *Config, blocks []gatewayBlock, f fileSchema) {
 	d.duration(b.StallTimeout, time.Second, time.Hour, &g.StallTimeout)
 	d.int(b.MaxLogins, 1, 1<<16, &g.MaxLogins)
 	d.int(b.MaxSessions, 1, 1<<16, &g.MaxSessions)
+	d.networkRules(b.Allow, b.Deny, &g.Networks)
+	d.proxies(b.Proxies, &g.Proxies)
+	d.sources(b.SourceBitsV4, b.SourceBitsV6, b.ExemptSources, &g.Sources)
+	g.UserCAs = d.caKeys(b.UserCA)
 	d.messageSizes(g, b)
 	d.gatewayTLS(c, b, f)
 }

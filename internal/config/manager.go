@@ -16,13 +16,14 @@ import (
 const weakCost = 10
 
 func (d *decoder) managers(c *Config, f fileSchema) {
-	names, certificates := newLabels("manager"), newCertificateNames(f)
+	names, certificates, principals := newLabels("manager"), newCertificateNames(f), newPrincipals(f)
 	for _, b := range f.Managers {
 		names.check(d.problems, b.Name, b.NameRange)
 		m := d.manager(b)
 		m.CertificateNames = certificates.of(d, b)
-		if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) && !certificates.mayGive(d, b) {
-			d.problems.missing(b.Def, b.Body, "set password_hash (from callhome-gateway hash-password) or authorized_keys, or map a certificate to it with cert_to_name", "manager %q has no way to log in", b.Name)
+		m.Principals = principals.of(d, b)
+		if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) && !principals.trusted && !certificates.mayGive(d, b) {
+			d.problems.missing(b.Def, b.Body, "set password_hash (from callhome-gateway hash-password) or authorized_keys, set user_ca in the gateway block, or map a certificate to it with cert_to_name", "manager %q has no way to log in", b.Name)
 		}
 		c.Gateway.Managers = append(c.Gateway.Managers, m)
 	}

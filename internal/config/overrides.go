@@ -45,10 +45,10 @@ func (c *Config) overrideListener(p *Problems, o Overrides) {
 		if err != nil {
 			p.fail(hcl.Range{}, "", "--callhome-address: %q is not an IP address", o.Address)
 		}
-		c.Callhome.Address = addr.Unmap()
+		c.Callhome.Main.Address = addr.Unmap()
 	}
-	overridePort(p, "--callhome-port", o.Port, &c.Callhome.Port)
-	overridePort(p, "--callhome-tls-port", o.TLSPort, &c.Callhome.TLSPort)
+	overridePort(p, "--callhome-port", o.Port, &c.Callhome.Main.Port)
+	overridePort(p, "--callhome-tls-port", o.TLSPort, &c.Callhome.Main.TLSPort)
 }
 
 func overridePort(p *Problems, flag string, given *int, to *uint16) {

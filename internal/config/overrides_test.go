@@ -49,7 +49,7 @@ func TestApply(t *testing.T) {
 	if p := c.Apply(Overrides{Enabled: &enabled, Address: "::1", Port: &port, TLSPort: &tlsPort, Users: []string{"old"}}); len(p.list) > 0 {
 		t.Fatal(p)
 	}
-	if c.Enabled || c.Callhome.Address != netip.MustParseAddr("::1") || c.Callhome.Port != 5334 || c.Callhome.TLSPort != 5335 {
+	if c.Enabled || c.Callhome.Main.Address != netip.MustParseAddr("::1") || c.Callhome.Main.Port != 5334 || c.Callhome.Main.TLSPort != 5335 {
 		t.Errorf("callhome: %+v", c.Callhome)
 	}
 	if len(c.Callhome.Users) != 1 || c.Callhome.Users[0].Name != "old" {
@@ -62,7 +62,7 @@ func TestApplyNothingChangesNothing(t *testing.T) {
 	if p := c.Apply(Overrides{}); len(p.list) > 0 {
 		t.Fatal(p)
 	}
-	if !c.Enabled || c.Callhome.Port != 0 || len(c.Callhome.Users) != 2 {
+	if !c.Enabled || c.Callhome.Main.Port != 0 || len(c.Callhome.Users) != 2 {
 		t.Errorf("callhome: %+v", c.Callhome)
 	}
 }
@@ -87,7 +87,7 @@ func TestApplyRefuses(t *testing.T) {
 			if p := c.Apply(tc.o); p.Error() != tc.want {
 				t.Errorf("got %s", p)
 			}
-			if c.Callhome.Port != 0 || len(c.Callhome.Users) != 2 {
+			if c.Callhome.Main.Port != 0 || len(c.Callhome.Users) != 2 {
 				t.Error("it was applied in part")
 			}
 		})

@@ -163,8 +163,8 @@ func listPEM(t *testing.T, ca *x509.Certificate, key *ecdsa.PrivateKey, next tim
 }
 
 func checkTLS(t *testing.T, c *Config) {
-	if c.Callhome.TLSPort != 4335 || c.Gateway.Sessions != gateway.SessionsShared {
-		t.Errorf("callhome: tls_port %d, sessions %v", c.Callhome.TLSPort, c.Gateway.Sessions)
+	if c.Callhome.Main.TLSPort != 4335 || c.Gateway.Sessions != gateway.SessionsShared {
+		t.Errorf("callhome: tls_port %d, sessions %v", c.Callhome.Main.TLSPort, c.Gateway.Sessions)
 	}
 	u := c.Callhome.NamedUsers["tls"].TLS
 	if u == nil || u.Certificate.Leaf.Subject.CommonName != "gateway" || len(u.Certificate.Certificate) != 2 || u.Anchors == nil ||
@@ -227,7 +227,7 @@ func TestTLSPortOfCallsIsOnWhereAUserHasACertificate(t *testing.T) {
 		"callhome { tls_port = 7 }\n":        7,
 	} {
 		c, p := load("x.hcl", openFile{content: []byte(src)}, Options{Getenv: testGetenv})
-		if c == nil || c.Callhome.TLSPort != want {
+		if c == nil || c.Callhome.Main.TLSPort != want {
 			t.Errorf("%q: %v", src, p)
 		}
 	}

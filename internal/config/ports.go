@@ -30,6 +30,10 @@ func (d *decoder) checkPorts(f fileSchema, c *Config) {
 	if len(f.Callhome) > 0 {
 		place(callhomePort, f.Callhome[0].Port)
 		place(callhomeTLSPort, f.Callhome[0].TLSPort)
+		for _, b := range f.Callhome[0].Listeners {
+			place(listenerPort(b.Name), b.Port)
+			place(listenerTLSPort(b.Name), b.TLSPort)
+		}
 	}
 	if len(f.Gateway) > 0 {
 		place(sharedPort, f.Gateway[0].Port)
@@ -58,15 +62,22 @@ const (
 	acmePort        = "http_port of acme"
 )
 
+func listenerPort(name string) string    { return fmt.Sprintf("the port of listener %q", name) }
+func listenerTLSPort(name string) string { return fmt.Sprintf("the tls_port of listener %q", name) }
+
 func sessionPort(name string) string    { return fmt.Sprintf("the port of session %q", name) }
 func sessionTLSPort(name string) string { return fmt.Sprintf("the tls_port of session %q", name) }
 
 func (c *Config) listeners() []listener {
 	all := []listener{
-		{what: callhomePort, general: true, addr: c.Callhome.Address, port: c.Callhome.Port},
-		{what: callhomeTLSPort, general: true, addr: c.Callhome.Address, port: c.Callhome.TLSPort},
+		{what: callhomePort, general: true, addr: c.Callhome.Main.Address, port: c.Callhome.Main.Port},
+		{what: callhomeTLSPort, general: true, addr: c.Callhome.Main.Address, port: c.Callhome.Main.TLSPort},
 		{what: sharedPort, general: true, addr: c.Gateway.Address, port: c.Gateway.Port},
 		{what: sharedTLSPort, general: true, addr: c.Gateway.Address, port: c.Gateway.TLSPort},
+	}
+	for _, l := range c.Callhome.Listeners {
+		all = append(all, listener{what: listenerPort(l.Name), general: true, addr: l.Address, port: l.Port},
+			listener{what: listenerTLSPort(l.Name), general: true, addr: l.Address, port: l.TLSPort})
 	}
 	if a := c.TLS.ACME; a != nil {
 		all = append(all, listener{what: acmePort, general: true, addr: c.Gateway.Address, port: a.HTTPPort})

@@ -40,6 +40,46 @@ type callhomeBlock struct {
 	MaxHandshakesPerSource *hcl.Attribute `hcl:"max_handshakes_per_source,optional"`
 	MaxCalls               *hcl.Attribute `hcl:"max_calls,optional"`
 	MaxHeld                *hcl.Attribute `hcl:"max_held,optional"`
+	DeviceSecret           *hcl.Attribute `hcl:"device_secret,optional"`
+	Allow                  *hcl.Attribute `hcl:"allow,optional"`
+	Deny                   *hcl.Attribute `hcl:"deny,optional"`
+	Proxies                *hcl.Attribute `hcl:"proxies,optional"`
+	SourceBitsV4           *hcl.Attribute `hcl:"source_bits_v4,optional"`
+	SourceBitsV6           *hcl.Attribute `hcl:"source_bits_v6,optional"`
+	ExemptSources          *hcl.Attribute `hcl:"exempt_sources,optional"`
+
+	UserSelect []userSelectBlock `hcl:"user_select,block"`
+	Listeners  []listenerBlock   `hcl:"listener,block"`
+}
+
+type userSelectBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Command       *hcl.Attribute `hcl:"command,optional"`
+	URL           *hcl.Attribute `hcl:"url,optional"`
+	CA            *hcl.Attribute `hcl:"ca,optional"`
+	Authorization *hcl.Attribute `hcl:"authorization,optional"`
+	Timeout       *hcl.Attribute `hcl:"timeout,optional"`
+	OnError       *hcl.Attribute `hcl:"on_error,optional"`
+	MaxRunning    *hcl.Attribute `hcl:"max_running,optional"`
+}
+
+type listenerBlock struct {
+	Name      string    `hcl:"name,label"`
+	NameRange hcl.Range `hcl:"name,label_range"`
+	Def       hcl.Range `hcl:",def_range"`
+	Body      hcl.Body  `hcl:",body"`
+
+	Address      *hcl.Attribute `hcl:"address,optional"`
+	Port         *hcl.Attribute `hcl:"port,optional"`
+	TLSPort      *hcl.Attribute `hcl:"tls_port,optional"`
+	Users        *hcl.Attribute `hcl:"users,optional"`
+	Trust        *hcl.Attribute `hcl:"trust,optional"`
+	DeviceSecret *hcl.Attribute `hcl:"device_secret,optional"`
+	Allow        *hcl.Attribute `hcl:"allow,optional"`
+	Deny         *hcl.Attribute `hcl:"deny,optional"`
+	Proxies      *hcl.Attribute `hcl:"proxies,optional"`
 }
 
 type userBlock struct {
@@ -54,7 +94,18 @@ type userBlock struct {
 	PrivateKeys      *hcl.Attribute `hcl:"private_keys,optional"`
 	Passphrase       *hcl.Attribute `hcl:"private_key_passphrase,optional"`
 	FirstUsePassword *hcl.Attribute `hcl:"first_use_password,optional"`
+	LegacyAlgorithms *hcl.Attribute `hcl:"legacy_algorithms,optional"`
+	HostCA           []hostCABlock  `hcl:"host_ca,block"`
 	TLS              []userTLSBlock `hcl:"tls,block"`
+}
+
+type hostCABlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	Keys       *hcl.Attribute `hcl:"keys,optional"`
+	NameFrom   *hcl.Attribute `hcl:"name_from,optional"`
+	NameDomain *hcl.Attribute `hcl:"name_domain,optional"`
 }
 
 type userTLSBlock struct {
@@ -80,6 +131,11 @@ type sessionBlock struct {
 	Certificates     *hcl.Attribute `hcl:"certificates,optional"`
 	CertificateKeys  *hcl.Attribute `hcl:"certificate_keys,optional"`
 	CertificateNames *hcl.Attribute `hcl:"certificate_names,optional"`
+	HostPrincipals   *hcl.Attribute `hcl:"host_principals,optional"`
+	DeviceID         *hcl.Attribute `hcl:"device_id,optional"`
+	DeviceSecret     *hcl.Attribute `hcl:"device_secret,optional"`
+	LegacyAlgorithms *hcl.Attribute `hcl:"legacy_algorithms,optional"`
+	Listener         *hcl.Attribute `hcl:"listener,optional"`
 	User             *hcl.Attribute `hcl:"user,optional"`
 	Port             *hcl.Attribute `hcl:"port,optional"`
 	TLSPort          *hcl.Attribute `hcl:"tls_port,optional"`
@@ -99,20 +155,27 @@ type gatewayBlock struct {
 	Def  hcl.Range `hcl:",def_range"`
 	Body hcl.Body  `hcl:",body"`
 
-	Address      *hcl.Attribute `hcl:"address,optional"`
-	Port         *hcl.Attribute `hcl:"port,optional"`
-	TLSPort      *hcl.Attribute `hcl:"tls_port,optional"`
-	Domain       *hcl.Attribute `hcl:"domain,optional"`
-	Ports        *hcl.Attribute `hcl:"ports,optional"`
-	HostKeys     *hcl.Attribute `hcl:"host_keys,optional"`
-	Wait         *hcl.Attribute `hcl:"wait,optional"`
-	HelloTimeout *hcl.Attribute `hcl:"hello_timeout,optional"`
-	LoginTimeout *hcl.Attribute `hcl:"login_timeout,optional"`
-	StallTimeout *hcl.Attribute `hcl:"stall_timeout,optional"`
-	MaxMessage   *hcl.Attribute `hcl:"max_message,optional"`
-	SpoolBudget  *hcl.Attribute `hcl:"spool_budget,optional"`
-	MaxLogins    *hcl.Attribute `hcl:"max_logins,optional"`
-	MaxSessions  *hcl.Attribute `hcl:"max_sessions,optional"`
+	Address       *hcl.Attribute `hcl:"address,optional"`
+	Port          *hcl.Attribute `hcl:"port,optional"`
+	TLSPort       *hcl.Attribute `hcl:"tls_port,optional"`
+	Domain        *hcl.Attribute `hcl:"domain,optional"`
+	Ports         *hcl.Attribute `hcl:"ports,optional"`
+	HostKeys      *hcl.Attribute `hcl:"host_keys,optional"`
+	Wait          *hcl.Attribute `hcl:"wait,optional"`
+	HelloTimeout  *hcl.Attribute `hcl:"hello_timeout,optional"`
+	LoginTimeout  *hcl.Attribute `hcl:"login_timeout,optional"`
+	StallTimeout  *hcl.Attribute `hcl:"stall_timeout,optional"`
+	MaxMessage    *hcl.Attribute `hcl:"max_message,optional"`
+	SpoolBudget   *hcl.Attribute `hcl:"spool_budget,optional"`
+	MaxLogins     *hcl.Attribute `hcl:"max_logins,optional"`
+	MaxSessions   *hcl.Attribute `hcl:"max_sessions,optional"`
+	Allow         *hcl.Attribute `hcl:"allow,optional"`
+	Deny          *hcl.Attribute `hcl:"deny,optional"`
+	Proxies       *hcl.Attribute `hcl:"proxies,optional"`
+	UserCA        *hcl.Attribute `hcl:"user_ca,optional"`
+	SourceBitsV4  *hcl.Attribute `hcl:"source_bits_v4,optional"`
+	SourceBitsV6  *hcl.Attribute `hcl:"source_bits_v6,optional"`
+	ExemptSources *hcl.Attribute `hcl:"exempt_sources,optional"`
 
 	TLS []serverTLSBlock `hcl:"tls,block"`
 }
@@ -159,6 +222,7 @@ type managerBlock struct {
 	PasswordHash     *hcl.Attribute `hcl:"password_hash,optional"`
 	Password         *hcl.Attribute `hcl:"password,optional"` // refused, with a hint
 	AuthorizedKeys   *hcl.Attribute `hcl:"authorized_keys,optional"`
+	Principals       *hcl.Attribute `hcl:"principals,optional"`
 	CertificateNames *hcl.Attribute `hcl:"certificate_names,optional"`
 	Devices          *hcl.Attribute `hcl:"devices,optional"`
 }
@@ -179,13 +243,16 @@ var secretNames = map[string]bool{
 	"key":                    true,
 	"private_key_passphrase": true,
 	"password_hash":          true,
+	"device_secret":          true,
+	"authorization":          true,
+	"url":                    true, // there may be a token in it
 }
 
 // publicNames are all other names of the grammar.
 var publicNames = func() map[string]bool {
 	names := make(map[string]bool)
 	for _, block := range []any{
-		fileSchema{}, callhomeBlock{}, userBlock{}, userTLSBlock{}, sessionBlock{}, helloBlock{},
+		fileSchema{}, callhomeBlock{}, userSelectBlock{}, listenerBlock{}, userBlock{}, hostCABlock{}, userTLSBlock{}, sessionBlock{}, helloBlock{},
 		gatewayBlock{}, serverTLSBlock{}, certToNameBlock{}, acmeBlock{}, managerBlock{}, logBlock{},
 	} {
 		schema, _ := gohcl.ImpliedBodySchema(block)

@@ -18,8 +18,10 @@ type sessionChecks struct {
 	names labels
 	// pinned tells which entry has a fingerprint.
 	pinned map[string]string
-	// expected tells which entry expects a name in a certificate.
-	expected map[string]string
+	// expected tells which entry expects a name in a certificate, principals
+	// which one expects a name in an SSH host certificate, and deviceIDs whose a
+	// device ID is.
+	expected, principals, deviceIDs map[string]string
 	// unpinned tells which entry without pins has an address.
 	unpinned map[netip.Prefix]string
 	// addressed tells which entry came first with an address.
@@ -29,7 +31,7 @@ type sessionChecks struct {
 func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable) {
 	checks := sessionChecks{
 		names:  newLabels("session"),
-		pinned: make(map[string]string), expected: make(map[string]string), unpinned: make(map[netip.Prefix]string), addressed: make(map[netip.Prefix]string),
+		pinned: make(map[string]string), expected: make(map[string]string), principals: make(map[string]string), deviceIDs: make(map[string]string), unpinned: make(map[netip.Prefix]string), addressed: make(map[netip.Prefix]string),
 	}
 	for _, b := range blocks {
 		checks.names.check(d.problems, b.Name, b.NameRange)
@@ -45,6 +47,11 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 	e := callhome.Entry{Name: b.Name, Transport: d.transport(b), Address: d.sessionAddress(b.Address), Pins: d.pins(b, checks)}
 	e.Pins = append(e.Pins, d.certificatePins(b, checks)...)
 	e.CertificateNames = d.certificateNames(b, checks)
+	e.HostPrincipals = d.hostPrincipals(b, checks)
+	e.DeviceID, e.DeviceSecret = d.deviceID(b, checks), d.password(b.DeviceSecret)
+	e.Listener = d.sessionListener(b, e.Transport)
+	d.bool(b.LegacyAlgorithms, &e.LegacyAlgorithms)
+	d.checkLegacy(b.LegacyAlgorithms, e.LegacyAlgorithms)
 	if s, ok := d.string(b.User); ok {
 		e.User = users.find(d.problems, s)
 	}
@@ -53,7 +60,7 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 		e.Hello = d.hello(h)
 	}
 	if b.Address == nil && !b.identifies() {
-		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both; certificates or certificate_names for a device that calls over TLS", "session %q matches no device", b.Name)
+		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both; host_principals for a device with a host certificate, device_id with device_secret for one of Junos, certificates or certificate_names for one that calls over TLS", "session %q matches no device", b.Name)
 	}
 	d.checkAddress(b, e, checks)
 	return e
@@ -61,7 +68,8 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 
 // identifies reports whether the entry says who the device is, not only where.
 func (b sessionBlock) identifies() bool {
-	return b.HostKeys != nil || b.Certificates != nil || b.CertificateKeys != nil || b.CertificateNames != nil
+	return b.HostKeys != nil || b.HostPrincipals != nil || b.provesDeviceID() ||
+		b.Certificates != nil || b.CertificateKeys != nil || b.CertificateNames != nil
 }
 
 func (d *decoder) sessionAddress(a *hcl.Attribute) netip.Prefix {
@@ -69,19 +77,7 @@ func (d *decoder) sessionAddress(a *hcl.Attribute) netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	if addr, err := netip.ParseAddr(s.text); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen())
-	}
-	network, err := netip.ParsePrefix(s.text)
-	switch {
-	case err != nil || network.Addr().Is4In6():
-		d.problems.fail(s.at, `as in "192.0.2.10", "192.0.2.0/24" or "2001:db8::/64"; names are not looked up`, "%q is neither an IP address nor a network", s.text)
-		return netip.Prefix{}
-	case network != network.Masked():
-		d.problems.fail(s.at, fmt.Sprintf("for the network write %q, for the address %q", network.Masked(), network.Addr()), "%q has bits set beyond its prefix length", s.text)
-		return netip.Prefix{}
-	}
+	network, _ := d.network(s)
 	return network
 }
 
@@ -123,7 +119,7 @@ func (d *decoder) checkAddress(b sessionBlock, e callhome.Entry, checks sessionC
 		checks.unpinned[e.Address] = b.Name
 	}
 	if clash {
-		d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, certificates or certificate_names, so that they can be told apart", "sessions %q and %q have the same address", other, b.Name)
+		d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, host_principals, certificates or certificate_names, so that they can be told apart", "sessions %q and %q have the same address", other, b.Name)
 	}
 	if _, ok := checks.addressed[e.Address]; !ok {
 		checks.addressed[e.Address] = b.Name

@@ -39,7 +39,9 @@ func (d *decoder) transport(b sessionBlock) callhome.Transport {
 	}
 	switch t {
 	case callhome.TLS:
-		refuse(b.HostKeys, callhome.SSH)
+		for _, a := range []*hcl.Attribute{b.HostKeys, b.HostPrincipals, b.DeviceID, b.DeviceSecret, b.LegacyAlgorithms} {
+			refuse(a, callhome.SSH)
+		}
 	case callhome.SSH:
 		for _, a := range []*hcl.Attribute{b.Certificates, b.CertificateKeys, b.CertificateNames} {
 			refuse(a, callhome.TLS)
@@ -54,7 +56,7 @@ func (d *decoder) transport(b sessionBlock) callhome.Transport {
 // onlyTLS reports whether what the entry says of the device is in certificates
 // alone: whatever transport leaves open, it is not found over SSH.
 func (b sessionBlock) onlyTLS() bool {
-	return b.Transport == nil && b.Address == nil && b.HostKeys == nil && b.identifies()
+	return b.Transport == nil && b.Address == nil && b.HostKeys == nil && b.HostPrincipals == nil && b.DeviceID == nil && b.identifies()
 }
 
 // certificatePins reads the pins of TLS devices: certificates and their keys.

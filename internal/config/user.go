@@ -54,7 +54,10 @@ func (d *decoder) users(blocks []userBlock) userTable {
 func (d *decoder) user(b userBlock) *auth.User {
 	u := &auth.User{Name: b.Name, Password: d.password(b.Password), TLS: d.userTLS(b)}
 	u.Keys = d.userKeys(b)
+	u.HostCA = d.hostCA(b)
 	d.bool(b.FirstUsePassword, &u.FirstUsePassword)
+	d.bool(b.LegacyAlgorithms, &u.LegacyAlgorithms)
+	d.checkLegacy(b.LegacyAlgorithms, u.LegacyAlgorithms)
 	if b.hasTLS() && !b.hasSSH() {
 		return u // it is for TLS only
 	}

@@ -59,7 +59,8 @@ func (d *decoder) nameFrom(t *userTLSBlock, u *auth.UserTLS) {
 // hasSSH reports whether the entry has anything for logins over SSH; what it
 // lacks then is reported.
 func (b userBlock) hasSSH() bool {
-	return b.Username != nil || b.Password != nil || b.PrivateKey != nil || b.PrivateKeys != nil || b.Passphrase != nil
+	return b.Username != nil || b.Password != nil || b.PrivateKey != nil || b.PrivateKeys != nil || b.Passphrase != nil ||
+		b.hasHostCA() || b.LegacyAlgorithms != nil
 }
 
 func (b userBlock) hasTLS() bool { return len(b.TLS) > 0 }

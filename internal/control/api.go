@@ -43,9 +43,11 @@ type Status struct {
 	Callhome Listener  `json:"callhome"`
 	// CallhomeTLS and GatewayTLS are as Callhome and Gateway, over TLS.
 	CallhomeTLS Listener `json:"callhome_tls"`
-	Gateway     Listener `json:"gateway"`
-	GatewayTLS  Listener `json:"gateway_tls"`
-	Devices     Counts   `json:"devices"`
+	// Listeners are those for calls besides Callhome and CallhomeTLS.
+	Listeners  []CallListener `json:"listeners"`
+	Gateway    Listener       `json:"gateway"`
+	GatewayTLS Listener       `json:"gateway_tls"`
+	Devices    Counts         `json:"devices"`
 	// Calls is the number of calls in progress: neither connected nor rejected.
 	Calls int `json:"calls"`
 	// Managers is the number of manager sessions.
@@ -67,6 +69,13 @@ type Listener struct {
 	// Address is host:port; empty if there is none.
 	Address   string `json:"address"`
 	Listening bool   `json:"listening"`
+}
+
+// CallListener is a named listener for calls.
+type CallListener struct {
+	Name string   `json:"name"`
+	SSH  Listener `json:"ssh"`
+	TLS  Listener `json:"tls"`
 }
 
 // Counts are numbers of devices by state.

@@ -29,8 +29,9 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		PID:         os.Getpid(),
 		Started:     b.started,
 		StateDir:    b.config.StateDir,
-		Callhome:    b.callListener(b.calls, b.config.Callhome.Port),
-		CallhomeTLS: b.callListener(b.tlsCalls, b.config.Callhome.TLSPort),
+		Callhome:    b.listener("", callhome.SSH),
+		CallhomeTLS: b.listener("", callhome.TLS),
+		Listeners:   b.listeners(),
 		Gateway:     b.sharedEndpoint(b.config.Gateway.Port),
 		GatewayTLS:  b.sharedEndpoint(b.config.Gateway.TLSPort),
 		Calls:       b.callhome.Calls(),
@@ -76,8 +77,20 @@ func (b backend) awaited() []control.Awaited {
 	return list
 }
 
-func (b backend) callListener(ln net.Listener, port uint16) control.Listener {
-	return control.Listener{Enabled: b.config.Enabled && port != 0, Address: address(ln), Listening: ln != nil}
+// listeners returns those besides the main one.
+func (b backend) listeners() []control.CallListener {
+	list := []control.CallListener{}
+	for _, l := range b.config.Callhome.Listeners {
+		list = append(list, control.CallListener{Name: l.Name, SSH: b.listener(l.Name, callhome.SSH), TLS: b.listener(l.Name, callhome.TLS)})
+	}
+	return list
+}
+
+// listener returns the state of one listener for calls. It is enabled when it
+// listens: nothing runs where something cannot be listened on.
+func (b backend) listener(name string, t callhome.Transport) control.Listener {
+	at := b.callAddress(name, t)
+	return control.Listener{Enabled: at != "", Address: at, Listening: at != ""}
 }
 
 func (b backend) sharedEndpoint(port uint16) control.Listener {

@@ -5,7 +5,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"path/filepath"
 	"sync"
@@ -58,9 +57,8 @@ type daemon struct {
 	gateway      *gateway.Gateway
 	certificates *serverCertificates // nil without TLS endpoints
 
-	// calls and tlsCalls are nil when such calls are not accepted.
-	calls, tlsCalls net.Listener
-	control         net.Listener
+	calls   []callListener // none when no calls are accepted
+	control net.Listener
 }
 
 // Run runs a gateway until ctx ends or something that it cannot do without
@@ -89,8 +87,13 @@ func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
 		return err
 	}
 	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", d.config.StateDir,
-		"calls", address(d.calls), "tls_calls", address(d.tlsCalls), "devices", len(d.gateway.Devices()), "configured_managers", len(d.config.Gateway.Managers))
-	if d.calls == nil && d.tlsCalls == nil {
+		"calls", d.callAddress("", callhome.SSH), "tls_calls", d.callAddress("", callhome.TLS), "devices", len(d.gateway.Devices()), "configured_managers", len(d.config.Gateway.Managers))
+	for _, l := range d.calls {
+		if l.of.Name != "" {
+			d.log.Info("a listener accepts calls", "listener", l.of.Name, "transport", l.of.Transport, "address", address(l))
+		}
+	}
+	if len(d.calls) == 0 {
 		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true } or use --callhome-enabled")
 	}
 	if ready != nil {
@@ -201,25 +204,6 @@ func (d *daemon) listen() (err error) {
 	return nil
 }
 
-func (d *daemon) listenForCalls() error {
-	c := d.config.Callhome
-	for _, l := range []struct {
-		name string
-		port uint16
-		to   *net.Listener
-	}{{"port", c.Port, &d.calls}, {"tls_port", c.TLSPort, &d.tlsCalls}} {
-		if !d.config.Enabled || l.port == 0 {
-			continue
-		}
-		ln, err := callhome.Listen(c.Address, l.port)
-		if err != nil {
-			return fmt.Errorf("cannot listen for calls (callhome address and %s): %w", l.name, err)
-		}
-		*l.to = ln
-	}
-	return nil
-}
-
 func (d *daemon) listenForChallenges() error {
 	if a := d.acme(); a != nil {
 		return a.listen(d.config.Gateway.Address)
@@ -237,7 +221,10 @@ func (d *daemon) acme() *acmeClient {
 
 // closeListeners closes what listen had opened when it failed.
 func (d *daemon) closeListeners() {
-	listeners := []net.Listener{d.control, d.calls, d.tlsCalls}
+	listeners := []net.Listener{d.control}
+	for _, l := range d.calls {
+		listeners = append(listeners, l)
+	}
 	if a := d.acme(); a != nil {
 		listeners = append(listeners, a.challenges)
 	}
@@ -267,11 +254,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	if a := d.acme(); a != nil {
 		start(a.run)
 	}
-	if d.calls != nil {
-		start(func(ctx context.Context) error { return d.callhome.Serve(ctx, d.calls) })
-	}
-	if d.tlsCalls != nil {
-		start(func(ctx context.Context) error { return d.callhome.ServeTLS(ctx, d.tlsCalls) })
+	for _, l := range d.calls {
+		start(func(ctx context.Context) error { return d.callhome.ServeListener(ctx, l.Listener, l.of) })
 	}
 	<-ctx.Done()
 	d.log.Info("stopping")
@@ -291,7 +275,7 @@ func address(ln net.Listener) string {
 }
 
 func (d *daemon) addresses() Addresses {
-	a := Addresses{Callhome: address(d.calls), CallhomeTLS: address(d.tlsCalls), Control: address(d.control)}
+	a := Addresses{Callhome: d.callAddress("", callhome.SSH), CallhomeTLS: d.callAddress("", callhome.TLS), Control: address(d.control)}
 	for _, key := range d.hostKeys {
 		a.HostKeys = append(a.HostKeys, key.PublicKey())
 	}

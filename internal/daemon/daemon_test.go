@@ -58,7 +58,7 @@ func testConfig(t *testing.T) *config.Config {
 	return &config.Config{
 		StateDir: filepath.Join(t.TempDir(), "state"),
 		Enabled:  true,
-		Callhome: config.Callhome{Address: loopback, Port: freePort(t), Options: callhome.Options{
+		Callhome: config.Callhome{Main: config.Listener{Address: loopback, Port: freePort(t)}, Options: callhome.Options{
 			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{"fleet": user}, RejectDelay: -1,
 		}},
 		Gateway: gateway.Options{
@@ -194,7 +194,7 @@ func withTLS(t *testing.T, c *config.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Callhome.TLSPort = freePort(t)
+	c.Callhome.Main.TLSPort = freePort(t)
 	c.Callhome.NamedUsers["fleet"].TLS = &auth.UserTLS{Certificate: cert}
 }
 
@@ -334,8 +334,8 @@ func TestRunFailsWholeAndSaysWhy(t *testing.T) {
 		change func(*testing.T, *config.Config)
 		want   string
 	}{
-		{"call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Port = port }, "cannot listen for calls (callhome address and port)"},
-		{"TLS call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.TLSPort = port }, "cannot listen for calls (callhome address and tls_port)"},
+		{"call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Main.Port = port }, "cannot listen for calls (callhome address and port)"},
+		{"TLS call-home port taken", func(_ *testing.T, c *config.Config) { c.Callhome.Main.TLSPort = port }, "cannot listen for calls (callhome address and tls_port)"},
 		{"challenge port taken", func(_ *testing.T, c *config.Config) {
 			c.Gateway.TLS, c.TLS.ACME = &gateway.TLSOptions{}, &config.ACME{HTTPPort: port}
 		}, "challenges of the ACME CA (http_port)"},

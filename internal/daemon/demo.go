@@ -111,7 +111,7 @@ func (d *demo) configure() error {
 	d.config = &config.Config{
 		StateDir: filepath.Join(d.dir, "state"),
 		Enabled:  true,
-		Callhome: config.Callhome{Address: loopback, Port: ports[0], TLSPort: ports[1], Options: callhome.Options{
+		Callhome: config.Callhome{Main: config.Listener{Address: loopback, Port: ports[0], TLSPort: ports[1]}, Options: callhome.Options{
 			Users: []*auth.User{user}, NamedUsers: map[string]*auth.User{user.Name: user},
 		}},
 		Gateway: gateway.Options{

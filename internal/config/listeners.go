@@ -1,0 +1,64 @@
+package config
+
+import (
+	"slices"
+
+	"callhome-gateway/auth"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// callListeners decodes the listeners besides the main one. What a block leaves
+// out is as in the callhome block, but for its ports.
+func (d *decoder) callListeners(ch *Callhome, blocks []listenerBlock, users userTable) {
+	names := newLabels("listener")
+	d.listeners = make(map[string]Listener)
+	for _, b := range blocks {
+		names.check(d.problems, b.Name, b.NameRange)
+		l := d.callListener(ch.Main, b, users)
+		d.listeners[b.Name] = l
+		ch.Listeners = append(ch.Listeners, l)
+	}
+}
+
+func (d *decoder) callListener(main Listener, b listenerBlock, users userTable) Listener {
+	l := main
+	l.Name, l.Port, l.TLSPort = b.Name, 0, 0
+	d.listenAddress(b.Address, &l.Address)
+	d.port(b.Port, 0, &l.Port)
+	d.port(b.TLSPort, 0, &l.TLSPort)
+	d.listenerRules(&l, b.Allow, b.Deny, b.Proxies, b.DeviceSecret)
+	l.Users = d.userList(b.Users, users)
+	if b.Trust != nil {
+		trust := d.trust(b.Trust)
+		l.Trust = &trust
+	}
+	if l.Port == 0 && l.TLSPort == 0 {
+		d.problems.missing(b.Def, b.Body, "set port for calls over SSH, tls_port for calls over TLS, or both", "listener %q has no port", b.Name)
+	}
+	return l
+}
+
+// listenerRules decodes what the main listener may have as well.
+func (d *decoder) listenerRules(l *Listener, allow, deny, proxies, secret *hcl.Attribute) {
+	d.networkRules(allow, deny, &l.Networks)
+	d.proxies(proxies, &l.Proxies)
+	if secret != nil {
+		l.DeviceSecret = d.password(secret)
+	}
+}
+
+// trusts returns the trust settings under which the calls of an entry may come,
+// or of any where listener is "".
+func (c Callhome) trusts(listener string) (trusts []auth.Trust) {
+	for _, l := range c.All() {
+		switch {
+		case listener != "" && l.Name != listener:
+		case l.Trust == nil:
+			trusts = append(trusts, c.Trust)
+		default:
+			trusts = append(trusts, *l.Trust)
+		}
+	}
+	return slices.Compact(trusts)
+}
