@@ -199,12 +199,14 @@ func (s *Server) changedKey(e *Entry, id auth.Identity) *rejection {
 		e.Name, id.Type, id, fingerprints(known))
 }
 
-// outOfPlace rejects an identity of an entry that is limited to an address or
-// to a transport.
+// outOfPlace rejects an identity of an entry that is limited to an address, to
+// a transport or to a listener.
 func outOfPlace(e *Entry, p *plan) *rejection {
 	switch {
 	case !e.takes(p.transport):
 		return reject(RejectedUntrusted, "the device is that of session %s, which is limited to %s, but called over %s", e.Name, e.Transport, p.transport)
+	case !e.listensOn(p.listener):
+		return reject(RejectedUntrusted, "the device is that of session %s, which is limited to the listener %s, but called %s", e.Name, e.Listener, p.listener.called())
 	case e.Address.IsValid() && !e.Address.Contains(p.remote):
 		return reject(RejectedUntrusted, "the device is that of session %s, which is limited to %s, but called from %s", e.Name, e.Address, p.remote)
 	}

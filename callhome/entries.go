@@ -21,8 +21,7 @@ func (s *Server) addEntry(e *Entry) error {
 	if err := s.addIdentities(e); err != nil {
 		return err
 	}
-	s.entries = append(s.entries, e)
-	s.byName[e.Name] = e
+	s.place(e)
 	return nil
 }
 
@@ -65,6 +64,9 @@ func (e *Entry) canMatch() bool {
 
 // takes reports whether the entry is for calls over the transport.
 func (e *Entry) takes(t Transport) bool { return e.Transport == "" || e.Transport == t }
+
+// listensOn reports whether the entry is for calls to the listener.
+func (e *Entry) listensOn(l *Listener) bool { return e.Listener == "" || e.Listener == l.Name }
 
 // pinTransport is what a device proves the pin over.
 func pinTransport(pin auth.Identity) Transport {

@@ -26,14 +26,25 @@ type Listener struct {
 	// DeviceSecret is the one with which Junos devices that have no entry of
 	// their own authenticate their host keys; empty means that none can.
 	DeviceSecret auth.Secret
+
+	outlook *outlook
 }
 
-func (l Listener) withDefaults(o Options) Listener {
+func (l Listener) withDefaults(s *Server) Listener {
 	if l.Users == nil {
-		l.Users = o.Users
+		l.Users = s.opts.Users
 	}
 	if l.Trust == nil {
-		l.Trust = &o.Trust
+		l.Trust = &s.opts.Trust
 	}
+	l.outlook = s.outlookOn(&l)
 	return l
+}
+
+// called says to a person which listener was called.
+func (l *Listener) called() string {
+	if l.Name == "" {
+		return "the main one"
+	}
+	return l.Name
 }

@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -34,7 +33,7 @@ type plan struct {
 func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener) (*plan, *rejection) {
 	remote := info.Remote.Addr()
 	p := &plan{remote: remote, transport: info.Transport, listener: l, users: l.Users}
-	matching := s.entriesAt(remote, p.transport)
+	matching := s.at(remote, p.transport, l)
 	if len(matching) == 0 {
 		if r := s.askUserSelect(ctx, info, p); r != nil {
 			return nil, r
@@ -45,7 +44,7 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener) (*plan, *
 	}
 	p.users = usable(p.users, p.transport)
 	if p.transport == TLS {
-		return p, s.checkTLSUsers(p)
+		return p, checkTLSUsers(p)
 	}
 	p.hostKeyTypes = s.hostKeyTypes(p.entry)
 	if p.user = s.sources.choose(remote, s.usualUser(p, matching), time.Now()); p.user == nil {
@@ -55,14 +54,9 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener) (*plan, *
 }
 
 // checkTLSUsers rejects a call over TLS when nothing could log in to it.
-func (s *Server) checkTLSUsers(p *plan) *rejection {
-	if len(p.users) > 0 || s.firstNamedUser(TLS) != nil {
+func checkTLSUsers(p *plan) *rejection {
+	if len(p.users) > 0 || p.listener.outlook.tlsUser {
 		return nil
-	}
-	for _, e := range s.entries {
-		if e.User != nil && canUse(e.User, TLS) {
-			return nil
-		}
 	}
 	return reject(RejectedNoUser, "no user entry has a tls block: add one with a client certificate for the devices that call over TLS")
 }
@@ -85,25 +79,6 @@ func canUse(user *auth.User, t Transport) bool {
 		return user.TLS != nil
 	}
 	return user.TLS == nil || user.Password != "" || len(user.Keys) > 0
-}
-
-// entriesAt returns the entries whose address matches, of the narrowest network
-// that does, of those that are for the transport.
-func (s *Server) entriesAt(remote netip.Addr, t Transport) []*Entry {
-	var matching []*Entry
-	for _, e := range s.entries {
-		if !e.Address.IsValid() || !e.Address.Contains(remote) || !e.takes(t) {
-			continue
-		}
-		switch {
-		case len(matching) > 0 && e.Address.Bits() < matching[0].Address.Bits():
-			continue
-		case len(matching) > 0 && e.Address.Bits() > matching[0].Address.Bits():
-			matching = nil
-		}
-		matching = append(matching, e)
-	}
-	return matching
 }
 
 // askUserSelect lets the hook choose the user or reject the call.
@@ -134,7 +109,7 @@ func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
 		return matching[0].User
 	}
 	if len(p.users) == 0 {
-		return s.firstEntryUser()
+		return p.listener.outlook.lastResort
 	}
 	if last := s.sources.lastSeen(p.remote); !last.IsZero() {
 		if user := s.firstNotFailed(last, p.users); user != nil {
@@ -142,26 +117,6 @@ func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
 		}
 	}
 	return p.users[0]
-}
-
-// firstEntryUser also looks at the users that approvals may name: which one is
-// right shows at stage B.
-func (s *Server) firstEntryUser() *auth.User {
-	for _, e := range s.entries {
-		if !e.Address.IsValid() && e.User != nil && canUse(e.User, SSH) {
-			return e.User
-		}
-	}
-	return s.firstNamedUser(SSH)
-}
-
-func (s *Server) firstNamedUser(t Transport) *auth.User {
-	for _, name := range slices.Sorted(maps.Keys(s.opts.NamedUsers)) {
-		if user := s.opts.NamedUsers[name]; canUse(user, t) {
-			return user
-		}
-	}
-	return nil
 }
 
 func (s *Server) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User {

@@ -29,13 +29,9 @@ const (
 
 // Server accepts the calls of devices. Its methods may be called concurrently.
 type Server struct {
-	opts    Options
-	log     hclog.Logger
-	entries []*Entry
-	byName  map[string]*Entry
-	byPin   map[auth.Identity]*Entry // see pinKey
-	// byCertificateName is by the name that an entry without pins expects.
-	byCertificateName map[string]*Entry
+	opts Options
+	log  hclog.Logger
+	entryIndex
 	// anchors are all that are configured: what one of them has revoked is
 	// revoked everywhere.
 	anchors []*auth.Anchors
@@ -60,11 +56,9 @@ func New(opts Options) (*Server, error) {
 	s := &Server{
 		opts:    opts,
 		log:     opts.Log,
-		byName:  make(map[string]*Entry),
-		byPin:   make(map[auth.Identity]*Entry),
 		anchors: opts.anchors(),
 
-		byCertificateName: make(map[string]*Entry),
+		entryIndex: newEntryIndex(),
 
 		links:    newTable(),
 		failures: auth.NewFailures(max(0, opts.FailureTTL)),
@@ -129,7 +123,7 @@ func (s *Server) ServeTLS(ctx context.Context, ln net.Listener) error {
 
 // ServeListener is Serve for calls to which l applies.
 func (s *Server) ServeListener(ctx context.Context, ln net.Listener, l Listener) error {
-	l = l.withDefaults(s.opts)
+	l = l.withDefaults(s)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
