@@ -23,6 +23,17 @@ type Attempt struct {
 	Source netip.Addr
 }
 
+// LoginOptions are what decides about managers' logins.
+type LoginOptions struct {
+	// Managers are those that may log in. Their names must be unique.
+	Managers []Manager
+	// UserCAs are the keys that sign SSH certificates of managers.
+	UserCAs []ssh.PublicKey
+	// Sources say what counts as one source. Exempt ones pay for wrong passwords
+	// as all others do.
+	Sources Sources
+}
+
 // Logins decides who a manager is and whether it may reach the device that it
 // asked for. To the one who tries, all failures look alike, in time as well:
 // an unknown manager, a wrong password and a device that is not allowed cost
@@ -31,6 +42,8 @@ type Logins struct {
 	managers map[string]*Manager
 	// byCertificate has the managers by every name that cert-to-name may give.
 	byCertificate map[string]*Manager
+	userCAs       map[string]bool // marshalled keys
+	sources       Sources
 	// decoy is the hash that is computed where there is none to compare with:
 	// the most expensive of the managers'. Empty when no password is right.
 	decoy     string
@@ -39,20 +52,26 @@ type Logins struct {
 	cache     *loginCache
 }
 
-// NewLogins returns the decision for these managers, or an error that names
-// what is wrong with one of them.
-func NewLogins(managers []Manager) (*Logins, error) {
+// NewLogins returns the decision, or an error that names what is wrong with a
+// manager or a CA.
+func NewLogins(o LoginOptions) (*Logins, error) {
+	userCAs, err := newUserCAs(o.UserCAs)
+	if err != nil {
+		return nil, err
+	}
 	l := &Logins{
-		managers:      make(map[string]*Manager, len(managers)),
-		byCertificate: make(map[string]*Manager, len(managers)),
+		managers:      make(map[string]*Manager, len(o.Managers)),
+		byCertificate: make(map[string]*Manager, len(o.Managers)),
+		userCAs:       userCAs,
+		sources:       o.Sources,
 		// Hashing takes a quarter of a second of CPU: half of the machine stays
 		// with the sessions that run.
 		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		cache:   newLoginCache(),
 	}
 	worst := 0
-	for i := range managers {
-		m := managers[i]
+	for i := range o.Managers {
+		m := o.Managers[i]
 		if err := m.check(); err != nil {
 			return nil, err
 		}

@@ -38,7 +38,7 @@ func keyOf(t *testing.T, seed byte) ssh.PublicKey {
 
 func newLogins(t *testing.T, managers ...Manager) *Logins {
 	t.Helper()
-	l, err := NewLogins(managers)
+	l, err := NewLogins(LoginOptions{Managers: managers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestNewLoginsRefusesCertificateNames(t *testing.T) {
 		"\"\" cannot be a certificate name":    {{Name: "a", CertificateNames: []string{""}}},
 		"\"\\n\" cannot be a certificate name": {{Name: "a", CertificateNames: []string{"\n"}}},
 	} {
-		if _, err := NewLogins(managers); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewLogins(LoginOptions{Managers: managers}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -403,7 +403,7 @@ func TestNewLoginsRefuses(t *testing.T) {
 		"cost":          {{Name: "noc", PasswordHash: strings.Replace(good.PasswordHash, "$04$", "$20$", 1)}},
 		"a name has":    {{Name: "NOC"}},
 	} {
-		if _, err := NewLogins(managers); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := NewLogins(LoginOptions{Managers: managers}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("error %v does not say %q", err, name)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("error %v shows the hash", err)

@@ -48,6 +48,14 @@ func (m *Manager) hasKey(key ssh.PublicKey) bool {
 	return false
 }
 
+// principals returns those of certificates that log in as this manager.
+func (m *Manager) principals() []string {
+	if len(m.Principals) == 0 {
+		return []string{m.Name}
+	}
+	return m.Principals
+}
+
 // MaxHashCost is the highest cost of a bcrypt hash. It bounds the time that one login may take: it doubles with each step,
 // and 15 is two seconds already.
 const MaxHashCost = 15
@@ -60,6 +68,16 @@ func (m *Manager) check() error {
 	for _, name := range m.CertificateNames {
 		if !usableName(name) {
 			return fmt.Errorf("manager %q: %.80q cannot be a certificate name: that is 1 to %d bytes of text", m.Name, name, maxCertificateName)
+		}
+	}
+	for _, principal := range m.Principals {
+		if !usableName(principal) {
+			return fmt.Errorf("manager %q: %.80q cannot be a principal: that is 1 to %d bytes of text", m.Name, principal, maxCertificateName)
+		}
+	}
+	for _, key := range m.AuthorizedKeys {
+		if _, ok := key.(*ssh.Certificate); ok {
+			return fmt.Errorf("manager %q: the authorized key %s is a certificate: give the key alone, or its CA as user_ca", m.Name, ssh.FingerprintSHA256(key))
 		}
 	}
 	if m.PasswordHash == "" {

@@ -36,6 +36,7 @@ type Gateway struct {
 	budgets map[string]*budget // by manager
 	arrive  *auth.Places
 	dropped tally
+	refused refusedLogins
 	quotas  quotas
 	overTLS tlsSessions
 	started time.Time
@@ -58,7 +59,7 @@ func New(opts Options) (*Gateway, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	logins, err := auth.NewLogins(opts.Managers)
+	logins, err := auth.NewLogins(auth.LoginOptions{Managers: opts.Managers, UserCAs: opts.UserCAs, Sources: opts.Sources})
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"callhome-gateway/auth"
@@ -23,7 +25,7 @@ func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort) visitor {
 	ctx, cancel := context.WithTimeout(e.ctx, e.g.opts.LoginTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := sshLogin{e: e, ctx: ctx, source: source.Addr()}
+	l := sshLogin{e: e, ctx: ctx, cancel: cancel, source: source.Addr()}
 	config := *e.g.ssh
 	config.PasswordCallback = l.password
 	config.PublicKeyCallback = l.publicKey
@@ -46,12 +48,17 @@ func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort) visitor {
 type sshLogin struct {
 	e      *endpoint
 	ctx    context.Context
+	cancel context.CancelFunc // closes the connection
 	source netip.Addr
 
-	// What was refused last, for the log.
-	user   string
-	reason error
+	// What was refused, for the log.
+	user    string
+	reasons []string
 }
+
+// maxReasons is how many different reasons are kept of one connection. An agent
+// with many keys gives the same one for each.
+const maxReasons = 3
 
 // target splits what the manager logs in as into its name and the device.
 func (l *sshLogin) target(user string) (manager, device string) {
@@ -73,6 +80,9 @@ func (l *sshLogin) password(conn ssh.ConnMetadata, password []byte) (*ssh.Permis
 
 func (l *sshLogin) publicKey(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 	return l.decide(conn, func(a auth.Attempt) (*auth.Manager, error) {
+		if cert, ok := key.(*ssh.Certificate); ok {
+			return l.e.g.logins.UserCertificate(a, cert)
+		}
 		return l.e.g.logins.Key(a, key)
 	})
 }
@@ -81,18 +91,32 @@ func (l *sshLogin) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth
 	name, device := l.target(conn.User())
 	manager, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source})
 	if err != nil {
-		l.user, l.reason = conn.User(), err
+		l.refuse(conn.User(), err)
 		return nil, err
 	}
 	return permit(manager, device), nil
 }
 
+// refuse remembers a refusal. Where the password was not even compared the
+// connection ends: "permission denied" would be wrong advice.
+func (l *sshLogin) refuse(user string, err error) {
+	l.user = user
+	reason := printable(err.Error(), maxReason/2)
+	if len(l.reasons) < maxReasons && !slices.Contains(l.reasons, reason) {
+		l.reasons = append(l.reasons, reason)
+	}
+	if errors.Is(err, auth.ErrLoginsBusy) {
+		l.cancel()
+	}
+}
+
 // report logs why a connection did not log in.
 func (l *sshLogin) report(err error) {
-	if l.reason == nil {
+	if len(l.reasons) == 0 {
 		l.e.logStranger(l.source, err)
 		return
 	}
-	l.e.g.opts.Log.Warn("a manager's login was refused",
-		"user", logged(l.user), "port", l.e.port, "remote", l.source, "reason", l.reason)
+	user := logged(l.user)
+	kind := refusedLogin{l.e.g.opts.Sources.Of(l.source), user, strings.Join(l.reasons, "; ")}
+	l.e.logRefusedLogin(kind, l.source, "user", user)
 }

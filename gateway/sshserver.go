@@ -1,6 +1,10 @@
 package gateway
 
-import "golang.org/x/crypto/ssh"
+import (
+	"callhome-gateway/auth"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // What managers may negotiate: modern algorithms only, whatever x/crypto's
 // defaults are. No hmac-sha1, no ssh-rsa, no group-exchange (an 8192-bit group
@@ -31,16 +35,6 @@ var (
 		ssh.HMACSHA256,
 		ssh.HMACSHA512,
 	}
-	publicKeyAuths = []string{
-		ssh.KeyAlgoED25519,
-		ssh.KeyAlgoSKED25519,
-		ssh.KeyAlgoECDSA256,
-		ssh.KeyAlgoECDSA384,
-		ssh.KeyAlgoECDSA521,
-		ssh.KeyAlgoSKECDSA256,
-		ssh.KeyAlgoRSASHA512,
-		ssh.KeyAlgoRSASHA256,
-	}
 	rsaHostKeyAlgorithms = []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
 )
 
@@ -54,7 +48,7 @@ const maxAuthTries = 10
 func newServerConfig(hostKeys []ssh.Signer) (*ssh.ServerConfig, error) {
 	config := &ssh.ServerConfig{
 		Config:                  ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
-		PublicKeyAuthAlgorithms: publicKeyAuths,
+		PublicKeyAuthAlgorithms: auth.SignatureAlgorithms(), // with each its certificates
 		MaxAuthTries:            maxAuthTries,
 		ServerVersion:           serverVersion,
 	}

@@ -29,3 +29,10 @@ func (t *tally) report(now time.Time) int {
 	t.n, t.last = 0, now
 	return n
 }
+
+// add counts some more, for the next report.
+func (t *tally) add(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.n += n
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -147,8 +148,8 @@ func (l *tlsLogin) report(err error) {
 	}
 	// Without a reason of ours it is that of crypto/tls, as when there is no
 	// certificate, or the manager does not trust the gateway's.
-	l.e.g.opts.Log.Warn("a manager's login was refused", append(values,
-		"port", l.e.port, "remote", l.source, "reason", printable(err.Error(), maxReason))...)
+	kind := refusedLogin{l.e.g.opts.Sources.Of(l.source), fmt.Sprint(values...), printable(err.Error(), maxReason)}
+	l.e.logRefusedLogin(kind, l.source, values...)
 }
 
 // gone reports whether the error is that of a peer that went away, or was too
