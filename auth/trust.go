@@ -39,7 +39,8 @@ type Pending struct {
 	// Address is where it last called from.
 	Address netip.Addr
 	// Name is the session entry's name where the address tells which entry it
-	// wants to be; otherwise empty.
+	// wants to be; else what it calls itself, or the user-select hook, if nobody
+	// had that name. Nothing proves either. Otherwise empty.
 	Name string
 	// Description is what the certificate of a device that called over TLS says
 	// of itself, quoted and bounded; empty for others.

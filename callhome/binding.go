@@ -20,9 +20,11 @@ type binding struct {
 	user  *auth.User
 	// voucher is the key of the CA that gave the device its name; zero for others.
 	voucher auth.Identity
-	// firstUse says that the identity is not known at all: it is pinned once
-	// the login has succeeded.
-	firstUse bool
+	// proposed is the name to approve an unknown device under; it has no name.
+	proposed string
+	// unpinned says that the identity is not known: it is pinned once the login
+	// has succeeded.
+	unpinned bool
 	// unvouched says that nobody has vouched for the identity, now or since it
 	// was pinned on first use: it gets a password only where that is allowed.
 	unvouched bool
@@ -79,12 +81,21 @@ func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejec
 	if p.transport == TLS {
 		return s.identifyCertificate(b, p, proved.certificates)
 	}
+	if p.avowal != nil && p.avowal.key != id {
+		return b, nil, b.changedAvowal(p)
+	}
 	if e := s.byPin[pinKey(id)]; e != nil {
 		b.name, b.entry = e.Name, e
 		return b, s.usersOf(e, p), outOfPlace(e, p)
 	}
-	if device, ok := s.opts.Memory.Approved(id); ok {
+	device, approved := s.opts.Memory.Approved(id)
+	switch e := p.avowedEntry(); {
+	case e != nil && device.Name != e.Name:
+		return s.identifyAvowed(b, e, p)
+	case approved:
 		return s.identifyApproved(b, device, p)
+	case p.avowal != nil:
+		return s.identifyFleet(b, p)
 	}
 	if p.entry != nil {
 		b.name, b.entry = p.entry.Name, p.entry
@@ -98,7 +109,7 @@ func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejec
 // identifyApproved handles an identity that is in the store. What the
 // configuration says of its name goes first.
 func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*binding, []*auth.User, *rejection) {
-	b.name, b.entry, b.unvouched = device.Name, s.byName[device.Name], device.FirstUse
+	b.name, b.entry, b.unvouched = device.Name, s.byName[device.Name], device.FirstUse && p.avowal == nil
 	if e := b.entry; e != nil {
 		if len(e.Pins) > 0 {
 			return b, nil, reject(RejectedKeyChanged, "the %s %s was approved as %s, but session %s now pins others: add it to the session's pins, or forget the device", kindOf(b.identity), b.identity, e.Name, e.Name)
@@ -123,9 +134,10 @@ func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *
 	case auth.TrustPinned:
 		return b, nil, reject(RejectedUntrusted, "the %s %s is not pinned on any session entry, and trust is \"pinned\"", kindOf(b.identity), b.identity)
 	case auth.TrustApprove:
+		b.proposed = s.proposedName(p)
 		return b, nil, reject(RejectedPending, "the %s %s is not known: compare it with the device's own, then approve it (device approve)", kindOf(b.identity), b.identity)
 	}
-	b.firstUse, b.unvouched = true, true
+	b.unpinned, b.unvouched = true, true
 	if b.name == "" {
 		b.name = firstUseName(b.identity)
 	}

@@ -130,7 +130,7 @@ func TestStageB(t *testing.T) {
 			if tt.from != "" {
 				from = netip.MustParseAddr(tt.from)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}))
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
 			if r != nil {
 				t.Fatal(r)
 			}
@@ -187,7 +187,7 @@ func TestStageA(t *testing.T) {
 				s.sources.saw(from, testIdentity("last"), time.Now())
 				s.failures.Mark(testIdentity("last"), tt.lastFailed, time.Now())
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}))
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
 			if r != nil {
 				if r.reason != tt.reason {
 					t.Fatalf("%s: %s", r.reason, r.detail)

@@ -1,6 +1,7 @@
 package callhome
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -24,7 +25,8 @@ type call struct {
 	// listener is what was called.
 	listener *Listener
 
-	plan *plan
+	claim claim
+	plan  *plan
 	// binding is nil until the identity is known, and proof until the device is
 	// about to be set up.
 	binding *binding
@@ -92,7 +94,7 @@ func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 		}
 	}
 	var r *rejection
-	if c.plan, r = c.server.plan(ctx, c.info, c.listener); r != nil {
+	if c.plan, r = c.server.plan(ctx, c.info, c.listener, c.claim); r != nil {
 		return nil, r
 	}
 	if c.info.Transport == TLS {
@@ -139,9 +141,13 @@ func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
 func (c *call) preamble(ctx context.Context) *rejection {
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.Close() })
 	defer stop()
-	err := readPreamble(c.conn, c.at.Add(keyExchangeTimeout))
+	said, err := readPreamble(c.conn, c.at.Add(keyExchangeTimeout))
 	switch {
 	case err == nil:
+		c.claim, c.info.DeviceID = said, said.deviceID
+		if said.foreign != "" {
+			c.server.log.Debug("a device begins like Junos, and not with the message that is known", "remote", c.info.Remote, "detail", said.foreign)
+		}
 		return nil
 	case errors.Is(err, errSilent):
 		return reject(TimedOut, "%v (%s)", err, keyExchangeTimeout)
@@ -163,7 +169,10 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 		s.sources.served(c.info.Remote.Addr(), c.plan.user)
 	case r.reason == RejectedWrongUser:
 		s.sources.await(c.info.Remote.Addr(), b.user, now)
-	case r.reason == RejectedKeyChanged && c.plan.entry != nil && c.info.Transport == SSH:
+		if c.plan.told {
+			s.misled.add(c.info.Remote.Addr(), c.plan.deviceID)
+		}
+	case r.reason == RejectedKeyChanged && c.plan.entry != nil && c.plan.avowal == nil && c.info.Transport == SSH:
 		s.hunts.miss(c.plan.entry.Name, b.identity.Type)
 	case r.reason == RejectedPending:
 		c.notePending(b, now)
@@ -181,7 +190,7 @@ func (c *call) saw(now time.Time) {
 
 func (c *call) notePending(b *binding, now time.Time) {
 	c.server.opts.Memory.NotePending(auth.Pending{
-		Identity: b.identity, Address: c.info.Remote.Addr(), Name: b.name, Description: describe(c.proof.certificates), First: now, Last: now, Calls: 1,
+		Identity: b.identity, Address: c.info.Remote.Addr(), Name: cmp.Or(b.name, b.proposed), Description: describe(c.proof.certificates), First: now, Last: now, Calls: 1,
 	})
 }
 
@@ -319,14 +328,14 @@ func (c *call) loginName() string {
 	return "the user " + Quote(c.binding.user.Username)
 }
 
-// pin remembers a device that is trusted on first use, once its login has
-// shown that it is a device at all.
+// pin remembers a new device that is trusted on first use or by the listener's
+// secret, once its login has shown that it is a device at all.
 func (c *call) pin() *rejection {
 	b := c.binding
-	if !b.firstUse {
+	if !b.unpinned {
 		return nil
 	}
-	err := c.server.opts.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: true, Since: time.Now()})
+	err := c.server.opts.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: b.unvouched, Since: time.Now()})
 	if err != nil {
 		return reject(RejectedUntrusted, "cannot pin the %s %s as %s: %v", kindOf(b.identity), b.identity, b.name, err)
 	}

@@ -168,7 +168,7 @@ func TestStageBOnTLS(t *testing.T) {
 				if tt.from != "" {
 					from = netip.MustParseAddr(tt.from)
 				}
-				p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: TLS}, onListener(s, Listener{Transport: TLS}))
+				p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
 				if r != nil {
 					t.Fatal(r)
 				}
@@ -227,7 +227,7 @@ func TestPendingTellsWhatTheCAObjectsTo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}))
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
 			if r != nil {
 				t.Fatal(r)
 			}
@@ -265,7 +265,7 @@ func TestTheFirstUserThatFindsANameCounts(t *testing.T) {
 		{ca.Issue(t, "cn-4", serial("no name")), "cn-4", "by-cn"},
 		{ca.Issue(t, "no name", nil), "", ""},
 	} {
-		p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}))
+		p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
 		if r != nil {
 			t.Fatal(r)
 		}
@@ -315,7 +315,7 @@ func TestANameBelongsToTheCAThatGaveItFirst(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}))
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
 			if r != nil {
 				t.Fatal(r)
 			}

@@ -45,13 +45,29 @@ func (s *Server) addIdentities(e *Entry) error {
 		}
 		s.byCertificateName[name] = e
 	}
+	return s.addDeviceID(e)
+}
+
+func (s *Server) addDeviceID(e *Entry) error {
+	other := s.byDeviceID[e.DeviceID]
+	switch {
+	case e.DeviceID == "" && e.DeviceSecret != "":
+		return fmt.Errorf("callhome: session entry %s has a device secret, but no device id", e.Name)
+	case e.DeviceID == "":
+		return nil
+	case !validDeviceID(e.DeviceID):
+		return fmt.Errorf("callhome: session entry %s: %.80q cannot be the id of a device", e.Name, e.DeviceID)
+	case other != nil:
+		return fmt.Errorf("callhome: session entries %s and %s expect the same device id %.80q", other.Name, e.Name, e.DeviceID)
+	}
+	s.byDeviceID[e.DeviceID] = e
 	return nil
 }
 
 // canMatch reports whether there is a way to match a device, over the
 // transports that the entry allows.
 func (e *Entry) canMatch() bool {
-	if e.Address.IsValid() || len(e.CertificateNames) > 0 && e.takes(TLS) {
+	if e.Address.IsValid() || len(e.CertificateNames) > 0 && e.takes(TLS) || e.DeviceID != "" && e.takes(SSH) {
 		return true
 	}
 	for _, pin := range e.Pins {
@@ -60,6 +76,11 @@ func (e *Entry) canMatch() bool {
 		}
 	}
 	return false
+}
+
+// proves reports whether the entry knows something that a device must prove.
+func (e *Entry) proves() bool {
+	return len(e.Pins)+len(e.CertificateNames)+len(e.HostPrincipals) > 0 || e.DeviceSecret != ""
 }
 
 // takes reports whether the entry is for calls over the transport.

@@ -35,11 +35,17 @@ type Entry struct {
 	// must have one, where the HostCA of its user vouches for it. Entries without
 	// an address are also matched by them. With Pins they do not count.
 	HostPrincipals []string
-	// DeviceID is what a Junos device calls itself before SSH starts. It matches
-	// the device where DeviceSecret proves it, and is a hint otherwise.
+	// DeviceID is what a Junos device calls itself before SSH starts, byte for
+	// byte. Of itself it is a hint, of which user the device needs and of the name
+	// to approve it under; with no other way to match, an entry waits for that
+	// approval. It matches the device where a secret vouches for its host key:
+	// DeviceSecret, or else the Listener's, whose first device of that id gets the
+	// entry. It counts over SSH only.
 	DeviceID string
-	// DeviceSecret is what the device authenticates its host key with before SSH
-	// starts (the secret of Junos outbound-ssh); empty means that nothing does.
+	// DeviceSecret is what the device authenticates its host key with (the secret
+	// of Junos outbound-ssh); it needs a DeviceID. A key that it vouches for is the
+	// device's, whatever was approved before; with Pins it must be pinned as well.
+	// A device that sends no HMAC is not shut out: what else matches it counts.
 	DeviceSecret auth.Secret
 	// Listener limits the entry to calls on the listener of that name; empty
 	// means all.

@@ -16,6 +16,7 @@ type entryIndex struct {
 	byPin  map[auth.Identity]*Entry // see pinKey
 	// byCertificateName is by the name that an entry without pins expects.
 	byCertificateName map[string]*Entry
+	byDeviceID        map[string]*Entry
 	byNetwork         map[netip.Prefix][]*Entry
 	// lengths are those of the networks, the longest first.
 	lengths []int
@@ -28,6 +29,7 @@ func newEntryIndex() entryIndex {
 		byName:            make(map[string]*Entry),
 		byPin:             make(map[auth.Identity]*Entry),
 		byCertificateName: make(map[string]*Entry),
+		byDeviceID:        make(map[string]*Entry),
 		byNetwork:         make(map[netip.Prefix][]*Entry),
 	}
 }

@@ -69,7 +69,7 @@ func TestAnEntryLimitedToAListener(t *testing.T) {
 	}
 	plan := func(from string, l Listener) (*plan, *rejection) {
 		l.Transport = SSH
-		return s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Transport: SSH}, onListener(s, l))
+		return s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Transport: SSH}, onListener(s, l), claim{})
 	}
 	if _, r := plan("192.0.2.1", Listener{Name: "south"}); r == nil || r.reason != RejectedNoUser {
 		t.Errorf("the user of an entry for another listener is announced: %v", r)
@@ -116,7 +116,7 @@ func BenchmarkPlan(b *testing.B) {
 			l := Listener{Transport: SSH}.withDefaults(s)
 			info := CallInfo{Remote: netip.MustParseAddrPort("10.0.0.4:1"), Transport: SSH}
 			for b.Loop() {
-				p, r := s.plan(b.Context(), info, &l)
+				p, r := s.plan(b.Context(), info, &l, claim{})
 				if r != nil {
 					b.Fatal(r)
 				}

@@ -23,8 +23,10 @@ type Listener struct {
 	// Proxies are the networks whose connections begin with a PROXY header,
 	// which tells the device's address. Nobody else's is believed.
 	Proxies []netip.Prefix
-	// DeviceSecret is the one with which Junos devices that have no entry of
-	// their own authenticate their host keys; empty means that none can.
+	// DeviceSecret is the one with which Junos devices whose entry has none
+	// authenticate their host keys; empty means that none can. The id of such a
+	// device becomes its name, unless somebody has it, and stays with its key: any
+	// of them could take a name that is still free.
 	DeviceSecret auth.Secret
 
 	outlook *outlook

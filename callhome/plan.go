@@ -25,14 +25,25 @@ type plan struct {
 	// names none: the callhome-users, or the one that the hook chose, as far as
 	// they have a credential for the transport.
 	users []*auth.User
+	// deviceID is what the device calls itself, and proposed what the hook would
+	// call it; nothing proves either.
+	deviceID, proposed string
+	// avowal is the host key that the HMAC of the claim vouches for, or nil.
+	avowal *avowal
+	// told says that user follows from the claim.
+	told bool
 	// hostKeyTypes are the key types to ask the device for, in order.
 	hostKeyTypes []string
 }
 
 // plan is stage A.
-func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener) (*plan, *rejection) {
+func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) (*plan, *rejection) {
 	remote := info.Remote.Addr()
-	p := &plan{remote: remote, transport: info.Transport, listener: l, users: l.Users}
+	avowal, r := s.avowed(c, l)
+	if r != nil {
+		return nil, r
+	}
+	p := &plan{remote: remote, transport: info.Transport, listener: l, users: l.Users, deviceID: c.deviceID, avowal: avowal}
 	matching := s.at(remote, p.transport, l)
 	if len(matching) == 0 {
 		if r := s.askUserSelect(ctx, info, p); r != nil {
@@ -46,7 +57,11 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener) (*plan, *
 	if p.transport == TLS {
 		return p, checkTLSUsers(p)
 	}
-	p.hostKeyTypes = s.hostKeyTypes(p.entry)
+	p.hostKeyTypes = s.hostKeyTypes(p)
+	if p.user = s.toldUser(p); p.user != nil {
+		p.told = true
+		return p, nil
+	}
 	if p.user = s.sources.choose(remote, s.usualUser(p, matching), time.Now()); p.user == nil {
 		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", remote)
 	}
@@ -97,6 +112,7 @@ func (s *Server) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rej
 	case selection.User != nil:
 		p.users = []*auth.User{selection.User}
 	}
+	p.proposed = selection.Name
 	return nil
 }
 
@@ -132,9 +148,14 @@ func (s *Server) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User
 // hostKeyTypes returns the key types to ask for. A device that is known by its
 // address is asked for the types that are pinned or approved only: one that
 // has several keys would else show another, and that would look like a changed
-// key. All others show the first type in a fixed order, always the same.
-func (s *Server) hostKeyTypes(e *Entry) []string {
-	if e == nil {
+// key; so is one whose HMAC vouches for a key. All others show the first type in
+// a fixed order, always the same.
+func (s *Server) hostKeyTypes(p *plan) []string {
+	e := p.entry
+	switch {
+	case p.avowal != nil:
+		return []string{p.avowal.key.Type}
+	case e == nil:
 		return hostKeyTypes
 	}
 	var known []string

@@ -28,9 +28,10 @@ const clientVersion = "SSH-2.0-callhome-gateway"
 var errSilent = errors.New("the device sent no SSH version line in time")
 
 // readPreamble reads up to and with the SSH version line and arranges that
-// x/crypto reads that line and what follows. The connection's deadline is
-// moved; deadline is when the whole preamble must be there.
-func readPreamble(c *callConn, deadline time.Time) error {
+// x/crypto reads that line and what follows. It returns what the device claims
+// in the lines before. The connection's deadline is moved; deadline is when the
+// whole preamble must be there.
+func readPreamble(c *callConn, deadline time.Time) (claim, error) {
 	early := time.Now().Add(greetAfter)
 	if early.After(deadline) {
 		early = deadline
@@ -39,24 +40,24 @@ func readPreamble(c *callConn, deadline time.Time) error {
 	for {
 		version, err := scanPreamble(buf)
 		if err != nil {
-			return err
+			return claim{}, err
 		}
 		if version >= 0 {
 			c.replay = bytes.Clone(buf[version:])
-			return nil
+			return parseClaim(buf[:version])
 		}
 		if buf, err = readMore(c, buf, early); err == nil {
 			continue
 		}
 		if c.closed.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("the connection ended before the SSH version line: %w", err)
+			return claim{}, fmt.Errorf("the connection ended before the SSH version line: %w", err)
 		}
 		if c.greeted != nil || !early.Before(deadline) {
-			return errSilent
+			return claim{}, errSilent
 		}
 		early = deadline
 		if err := c.greet(deadline); err != nil {
-			return err
+			return claim{}, err
 		}
 	}
 }
@@ -141,7 +142,7 @@ func foreignProtocol(buf []byte) error {
 	if method, _, ok := strings.Cut(string(first), " "); ok && bytes.Contains(first, []byte(" HTTP/")) {
 		return fmt.Errorf("an HTTP request (%s), not an SSH server", Quote(method))
 	}
-	if bytes.IndexByte(buf, 0) >= 0 {
+	if isBinary(buf) {
 		return fmt.Errorf("not an SSH server: it sent %s", Quote(string(buf)))
 	}
 	return nil

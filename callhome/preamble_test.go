@@ -72,7 +72,7 @@ func TestPreambleIsReplayedWholeWhateverItsPieces(t *testing.T) {
 				_, _ = io.WriteString(device, sent[cut:])
 				_ = device.Close()
 			}()
-			if err := readPreamble(c, time.Now().Add(time.Minute)); err != nil {
+			if _, err := readPreamble(c, time.Now().Add(time.Minute)); err != nil {
 				t.Fatalf("cut at %d: %v", cut, err)
 			}
 			_ = c.SetDeadline(time.Time{})
@@ -99,7 +99,7 @@ func TestDeviceThatWaitsForOurVersionIsGreeted(t *testing.T) {
 			_, _ = io.ReadFull(device, next)
 			greeting <- string(next)
 		}()
-		if err := readPreamble(c, time.Now().Add(time.Minute)); err != nil {
+		if _, err := readPreamble(c, time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if got := <-greeting; got != clientVersion+"\r\n" {
@@ -121,7 +121,7 @@ func TestSilentDeviceTimesOut(t *testing.T) {
 		defer device.Close()
 		go func() { _, _ = io.Copy(io.Discard, device) }()
 		start := time.Now()
-		if err := readPreamble(newCallConn(gateway), start.Add(20*time.Second)); err != errSilent {
+		if _, err := readPreamble(newCallConn(gateway), start.Add(20*time.Second)); err != errSilent {
 			t.Errorf("error %v", err)
 		}
 		if took := time.Since(start); took != 20*time.Second {

@@ -39,6 +39,7 @@ type Server struct {
 	links    *table
 	failures *auth.Failures
 	sources  *sources
+	misled   *misled
 	hunts    *hunts
 	hellos   *helloSets
 	broken   *brokenConns
@@ -63,6 +64,7 @@ func New(opts Options) (*Server, error) {
 		links:    newTable(),
 		failures: auth.NewFailures(max(0, opts.FailureTTL)),
 		sources:  newSources(),
+		misled:   newMisled(),
 		hunts:    newHunts(),
 		hellos:   newHelloSets(),
 		broken:   newBrokenConns(),
