@@ -131,7 +131,7 @@ func (d *decoder) checkLogins(f fileSchema, c *Config) {
 		return
 	}
 	d.checkTransports(f, c)
-	if c.Callhome.Hook != nil || slices.ContainsFunc(c.Callhome.Listeners, func(l Listener) bool { return len(l.Users) > 0 }) || !emptyList(f.Callhome[0].Users) {
+	if c.Callhome.Hook != nil || slices.ContainsFunc(f.Callhome[0].listeners(), func(b listenerBlock) bool { return !emptyList(b.Users) }) {
 		return
 	}
 	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.User != nil }) {
@@ -143,24 +143,19 @@ func (d *decoder) checkLogins(f fileSchema, c *Config) {
 
 // checkTransports finds listeners for which no user entry has a credential.
 func (d *decoder) checkTransports(f fileSchema, c *Config) {
-	b := f.Callhome[0]
-	check := func(l Listener, def hcl.Range, port, tlsPort *hcl.Attribute, portName, tlsPortName string) {
-		at := func(a *hcl.Attribute) hcl.Range {
-			if a == nil {
-				return def
-			}
-			return a.Range
+	at := func(a *hcl.Attribute) hcl.Range {
+		if a == nil {
+			return f.Callhome[0].Def
 		}
+		return a.Range
+	}
+	for i, b := range f.Callhome[0].listeners() {
+		l := c.Callhome.All()[i]
 		if l.TLSPort != 0 && !slices.ContainsFunc(f.Users, userBlock.hasTLS) {
-			d.problems.warn(at(tlsPort), "give a user a tls block with certificate and key, or set tls_port = 0", "no user can log in over TLS: every call on %s is dropped", tlsPortName)
+			d.problems.warn(at(b.TLSPort), "give a user a tls block with certificate and key, or set tls_port = 0", "no user can log in over TLS: every call on %s is dropped", callTLSPort(l.Name))
 		}
 		if l.Port != 0 && len(f.Users) > 0 && !slices.ContainsFunc(f.Users, userBlock.hasSSH) {
-			d.problems.warn(at(port), "give a user a username and a private_key, or set port = 0", "no user can log in over SSH: every call on %s is dropped", portName)
+			d.problems.warn(at(b.Port), "give a user a username and a private_key, or set port = 0", "no user can log in over SSH: every call on %s is dropped", callPort(l.Name))
 		}
-	}
-	check(c.Callhome.Main, b.Def, b.Port, b.TLSPort, callhomePort, callhomeTLSPort)
-	for i, l := range c.Callhome.Listeners {
-		of := b.Listeners[i]
-		check(l, of.Def, of.Port, of.TLSPort, listenerPort(l.Name), listenerTLSPort(l.Name))
 	}
 }

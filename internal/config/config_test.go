@@ -83,8 +83,10 @@ func writeKeys(t *testing.T) {
 	for name, content := range keyFiles {
 		write(t, filepath.Join("keys", name), content)
 	}
-	if err := os.Chmod("keys/exposed", 0o644); err != nil {
-		t.Fatal(err)
+	for name, mode := range map[string]os.FileMode{"exposed": 0o644, "hook": 0o700, "hook-of-all": 0o777} {
+		if err := os.Chmod(filepath.Join("keys", name), mode); err != nil {
+			t.Fatal(err)
+		}
 	}
 	writePKI(t)
 }
@@ -96,8 +98,9 @@ func newKeyFiles(t *testing.T) map[string][]byte {
 	encrypted, _ := newKey(t, "correct horse")
 	return map[string][]byte{
 		"plain": plain, "plain.pub": public, "other": other, "encrypted": encrypted, "exposed": plain,
-		"rsa":             newRSAKey(t),
-		"broken":          append(plain[:60:60], "\n-----END OPENSSH PRIVATE KEY-----\n"...),
+		"rsa":    newRSAKey(t),
+		"broken": append(plain[:60:60], "\n-----END OPENSSH PRIVATE KEY-----\n"...),
+		"hook":   []byte("#!/bin/sh\n"), "hook-of-all": []byte("#!/bin/sh\n"),
 		"putty":           []byte("PuTTY-User-Key-File-3: ssh-ed25519\n"),
 		"large":           bytes.Repeat([]byte("x"), maxFile+1),
 		"binary":          {0xff, 0xfe},
@@ -254,7 +257,7 @@ func TestLoadFull(t *testing.T) {
 		t.Fatal(p)
 	}
 	for name, check := range map[string]func(*testing.T, *Config){
-		"callhome": checkCallhome, "users": checkUsers, "sessions": checkSessions, "gateway": checkGateway, "tls": checkTLS,
+		"callhome": checkCallhome, "listeners": checkListeners, "users": checkUsers, "sessions": checkSessions, "gateway": checkGateway, "tls": checkTLS,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, c) })
 	}
@@ -274,8 +277,47 @@ func checkCallhome(t *testing.T, c *Config) {
 	if ch.MaxHandshakes != 1 || ch.MaxHandshakesPerSource != 2 || ch.MaxCalls != 3 || ch.MaxHeld != 4 {
 		t.Errorf("bounds: %+v", ch)
 	}
+	if ch.Sources.V4Bits != 24 || ch.Sources.V6Bits != 48 || len(ch.Sources.Exempt) != 1 {
+		t.Errorf("sources: %+v", ch.Sources)
+	}
+	if h := ch.Hook; !slices.Equal(h.Command, []string{"etc/keys/hook", "--fleet", ""}) || h.URL != nil || h.Timeout != 2*time.Second || !h.Continue || h.MaxRunning != 3 {
+		t.Errorf("hook: %+v", ch.Hook)
+	}
 	if c.StateDir != "etc/state" || c.Log != (Log{Level: "debug", Format: "json"}) {
 		t.Errorf("state_dir %q, log %+v", c.StateDir, c.Log)
+	}
+}
+
+// checkListeners: what a listener leaves out is as in the callhome block.
+func checkListeners(t *testing.T, c *Config) {
+	ch := c.Callhome
+	networks := func(list ...string) (parsed []netip.Prefix) {
+		for _, s := range list {
+			parsed = append(parsed, netip.MustParsePrefix(s))
+		}
+		return parsed
+	}
+	main := ch.Main
+	if !slices.Equal(main.Networks.Allow, networks("192.0.2.0/24", "2001:db8::1/128")) || !slices.Equal(main.Networks.Deny, networks("192.0.2.66/32")) ||
+		!slices.Equal(main.Proxies, networks("192.0.2.100/32")) || main.DeviceSecret.Reveal() != "hunter2" || main.Users != nil || main.Trust != nil {
+		t.Errorf("main: %+v", main)
+	}
+	if len(ch.Listeners) != 3 || len(ch.All()) != 4 {
+		t.Fatalf("listeners: %+v", ch.Listeners)
+	}
+	olts := ch.Listeners[0]
+	if olts.Name != "olts" || olts.Address != netip.MustParseAddr("127.0.0.2") || olts.Port != 0 || olts.TLSPort != 4435 ||
+		len(olts.Users) != 1 || olts.Users[0].Name != "old" || *olts.Trust != auth.TrustApprove ||
+		!slices.Equal(olts.Networks.Allow, networks("0.0.0.0/0")) || len(olts.Networks.Deny) != 0 || len(olts.Proxies) != 0 {
+		t.Errorf("olts: %+v", olts)
+	}
+	inherits := ch.Listeners[1]
+	if inherits.Address != main.Address || inherits.Port != 4334 || inherits.TLSPort != 0 || inherits.Users != nil || inherits.Trust != nil ||
+		!slices.Equal(inherits.Networks.Deny, main.Networks.Deny) || !slices.Equal(inherits.Proxies, main.Proxies) || inherits.DeviceSecret != main.DeviceSecret {
+		t.Errorf("as the main one: %+v", inherits)
+	}
+	if nobody := ch.Listeners[2]; nobody.Users == nil || len(nobody.Users) != 0 {
+		t.Errorf("nobody: %+v", nobody)
 	}
 }
 
@@ -288,6 +330,10 @@ func checkUsers(t *testing.T, c *Config) {
 	if fleet.Username != "netconf" || fleet.Password.Reveal() != "hunter2" || len(fleet.Keys) != 3 {
 		t.Errorf("fleet: %+v", fleet)
 	}
+	ca := ch.NamedUsers["certified"].HostCA
+	if len(ca.Keys) != 4 || !ca.NamesDevices || ca.NameDomain != "devices.example.net" {
+		t.Errorf("host_ca: %+v", ca)
+	}
 	if old := ch.Users[1]; old.Username != "admin" || old.Password.Reveal() != "hunter2" || old.Keys != nil {
 		t.Errorf("old: %+v", old)
 	}
@@ -295,7 +341,7 @@ func checkUsers(t *testing.T, c *Config) {
 
 func checkSessions(t *testing.T, c *Config) {
 	entries := c.Callhome.Entries
-	if len(entries) != 4 {
+	if len(entries) != 7 {
 		t.Fatalf("%d entries", len(entries))
 	}
 	e := entries[0]
@@ -309,6 +355,15 @@ func checkSessions(t *testing.T, c *Config) {
 	if len(e.Hello.Base) != 1 || len(e.Hello.Capabilities) != 1 {
 		t.Errorf("hello: %+v", e.Hello)
 	}
+	if e := entries[4]; !slices.Equal(e.HostPrincipals, []string{"Edge-5.example", "192.0.2.5"}) || e.Listener != "as-the-main-one" {
+		t.Errorf("edge-5: %+v", e)
+	}
+	if e := entries[5]; e.DeviceID != "edge 6" || e.DeviceSecret.Reveal() != "hunter2" {
+		t.Errorf("edge-6: %+v", e)
+	}
+	if e := entries[6]; e.DeviceID != "edge-7" || e.DeviceSecret != "" {
+		t.Errorf("edge-7: %+v", e)
+	}
 	if e := entries[1]; e.Address != netip.MustParsePrefix("2001:db8::/64") || len(e.Pins) != 2 || e.User != nil {
 		t.Errorf("edge-2: %+v", e)
 	}
@@ -319,7 +374,7 @@ func checkGateway(t *testing.T, c *Config) {
 	if g.Address != netip.MustParseAddr("::") || g.Port != 830 || g.Ports != (gateway.PortRange{First: 20000, Last: 29999}) {
 		t.Errorf("listeners: %+v", g)
 	}
-	if len(g.HostKeys) != 2 || len(g.Devices) != 4 || g.Devices[0] != (gateway.DeviceConfig{Name: "edge-1", Port: 20001, Sessions: gateway.SessionsExclusive}) {
+	if len(g.HostKeys) != 2 || len(g.Devices) != 7 || g.Devices[0] != (gateway.DeviceConfig{Name: "edge-1", Port: 20001, Sessions: gateway.SessionsExclusive}) {
 		t.Errorf("%d host keys, devices %+v", len(g.HostKeys), g.Devices)
 	}
 	if g.Wait != 30*time.Second || g.HelloTimeout != time.Second || g.LoginTimeout != 2*time.Second || g.StallTimeout != 3*time.Second {
@@ -328,8 +383,18 @@ func checkGateway(t *testing.T, c *Config) {
 	if g.MaxMessage != 64<<10 || g.SpoolBudget != 1<<20 || g.MaxLogins != 5 || g.MaxSessions != 6 {
 		t.Errorf("bounds: %+v", g)
 	}
+	if len(g.Networks.Allow) != 1 || len(g.Networks.Deny) != 1 || len(g.Proxies) != 1 || len(g.UserCAs) != 1 ||
+		g.Sources.V4Bits != 16 || g.Sources.V6Bits != 56 || len(g.Sources.Exempt) != 1 {
+		t.Errorf("networks: %+v", g)
+	}
 	if len(g.Managers) != 2 {
 		t.Fatalf("managers: %+v", g.Managers)
+	}
+	if m := g.Managers[1]; !slices.Equal(m.Principals, []string{"script", "robot"}) {
+		t.Errorf("principals: %q", m.Principals)
+	}
+	if m := g.Managers[0]; m.Principals != nil {
+		t.Errorf("principals: %q", m.Principals)
 	}
 	if m := g.Managers[0]; m.Name != "noc" || m.PasswordHash != testEnv["HASH"] || len(m.AuthorizedKeys) != 3 || len(m.Devices) != 2 {
 		t.Errorf("manager: %+v", m)
@@ -372,7 +437,7 @@ func TestLoadWarnsAboutAFileThatEverybodyCanRead(t *testing.T) {
 
 func TestOfflineForgivesWhatAnotherMachineHas(t *testing.T) {
 	inTestdata(t)
-	for _, file := range []string{"invalid-env-unset.hcl", "invalid-file-missing.hcl"} {
+	for _, file := range []string{"invalid-env-unset.hcl", "invalid-file-missing.hcl", "invalid-user-select-missing.hcl", "invalid-user-select-mode.hcl"} {
 		c, p := Load(file, Options{Offline: true, Getenv: testGetenv})
 		if c == nil || len(p.list) == 0 {
 			t.Errorf("%s: %v", file, p)

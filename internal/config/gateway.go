@@ -35,7 +35,9 @@ func (d *decoder) gateway(c *Config, blocks []gatewayBlock, f fileSchema) {
 	d.networkRules(b.Allow, b.Deny, &g.Networks)
 	d.proxies(b.Proxies, &g.Proxies)
 	d.sources(b.SourceBitsV4, b.SourceBitsV6, b.ExemptSources, &g.Sources)
-	g.UserCAs = d.caKeys(b.UserCA)
+	if g.UserCAs = d.caKeys(b.UserCA); b.UserCA != nil && emptyList(b.UserCA) {
+		d.problems.fail(b.UserCA.Range, "leave it out to trust no CA", "user_ca is empty")
+	}
 	d.messageSizes(g, b)
 	d.gatewayTLS(c, b, f)
 }

@@ -15,8 +15,10 @@ func (d *decoder) hostCA(b userBlock) *auth.HostCA {
 	if h == nil {
 		return nil
 	}
-	d.required(h.Def, h.Body, h.Keys, "keys", `they are the public keys that sign the devices' host certificates, as in keys = [file("keys/host-ca.pub")]`)
 	ca := &auth.HostCA{Keys: d.caKeys(h.Keys)}
+	if emptyList(h.Keys) {
+		d.problems.missing(h.Def, h.Body, `set them to the public keys that sign the devices' host certificates, as in keys = [file("keys/host-ca.pub")]`, "host_ca has no keys")
+	}
 	word := ""
 	d.choice(h.NameFrom, []string{"principal"}, &word)
 	ca.NamesDevices = word != ""
@@ -39,9 +41,6 @@ func (d *decoder) caKeys(a *hcl.Attribute) (keys []ssh.PublicKey) {
 			d.problems.fail(s.at, err.hint, "%s", err.what)
 		}
 		keys = append(keys, of...)
-	}
-	if a != nil && emptyList(a) {
-		d.problems.fail(a.Range, "leave it out to trust no CA", "%s is empty", a.Name)
 	}
 	return keys
 }

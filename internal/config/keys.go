@@ -70,9 +70,9 @@ func isPublicKey(text []byte) bool {
 func parsePublicKey(line string) (ssh.PublicKey, *keyError) {
 	key, _, options, _, err := ssh.ParseAuthorizedKey([]byte(line))
 	switch {
-	case err != nil:
+	case err != nil && !strings.HasPrefix(line, "@"): // a marker of known_hosts
 		return nil, &keyError{what: "this is not a public key", hint: `a public key is one line as in a .pub file: "ssh-ed25519 AAAA…"`}
-	case len(options) > 0:
+	case err != nil || len(options) > 0:
 		return nil, &keyError{what: "there is something before the type of the key", hint: `options and host names are not supported: begin with the type, as in "ssh-ed25519 AAAA…"`}
 	}
 	if _, ok := key.(*ssh.Certificate); ok {

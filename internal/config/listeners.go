@@ -39,6 +39,13 @@ func (d *decoder) callListener(main Listener, b listenerBlock, users userTable) 
 	return l
 }
 
+// listeners returns every listener of the block, the main one first: as many as
+// Callhome.All.
+func (b callhomeBlock) listeners() []listenerBlock {
+	main := listenerBlock{Port: b.Port, TLSPort: b.TLSPort, Users: b.Users}
+	return append([]listenerBlock{main}, b.Listeners...)
+}
+
 // listenerRules decodes what the main listener may have as well.
 func (d *decoder) listenerRules(l *Listener, allow, deny, proxies, secret *hcl.Attribute) {
 	d.networkRules(allow, deny, &l.Networks)

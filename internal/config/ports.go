@@ -28,11 +28,9 @@ func (d *decoder) checkPorts(f fileSchema, c *Config) {
 		}
 	}
 	if len(f.Callhome) > 0 {
-		place(callhomePort, f.Callhome[0].Port)
-		place(callhomeTLSPort, f.Callhome[0].TLSPort)
-		for _, b := range f.Callhome[0].Listeners {
-			place(listenerPort(b.Name), b.Port)
-			place(listenerTLSPort(b.Name), b.TLSPort)
+		for _, b := range f.Callhome[0].listeners() {
+			place(callPort(b.Name), b.Port)
+			place(callTLSPort(b.Name), b.TLSPort)
 		}
 	}
 	if len(f.Gateway) > 0 {
@@ -55,30 +53,37 @@ func (d *decoder) checkPorts(f fileSchema, c *Config) {
 }
 
 const (
-	callhomePort    = "callhome.port"
-	callhomeTLSPort = "callhome.tls_port"
-	sharedPort      = "gateway.port"
-	sharedTLSPort   = "gateway.tls_port"
-	acmePort        = "http_port of acme"
+	sharedPort    = "gateway.port"
+	sharedTLSPort = "gateway.tls_port"
+	acmePort      = "http_port of acme"
 )
 
-func listenerPort(name string) string    { return fmt.Sprintf("the port of listener %q", name) }
-func listenerTLSPort(name string) string { return fmt.Sprintf("the tls_port of listener %q", name) }
+// callPort is the port for calls of a listener, of the main one without a name.
+func callPort(name string) string {
+	if name == "" {
+		return "callhome.port"
+	}
+	return fmt.Sprintf("the port of listener %q", name)
+}
+
+func callTLSPort(name string) string {
+	if name == "" {
+		return "callhome.tls_port"
+	}
+	return fmt.Sprintf("the tls_port of listener %q", name)
+}
 
 func sessionPort(name string) string    { return fmt.Sprintf("the port of session %q", name) }
 func sessionTLSPort(name string) string { return fmt.Sprintf("the tls_port of session %q", name) }
 
 func (c *Config) listeners() []listener {
-	all := []listener{
-		{what: callhomePort, general: true, addr: c.Callhome.Main.Address, port: c.Callhome.Main.Port},
-		{what: callhomeTLSPort, general: true, addr: c.Callhome.Main.Address, port: c.Callhome.Main.TLSPort},
-		{what: sharedPort, general: true, addr: c.Gateway.Address, port: c.Gateway.Port},
-		{what: sharedTLSPort, general: true, addr: c.Gateway.Address, port: c.Gateway.TLSPort},
+	var all []listener
+	for _, l := range c.Callhome.All() {
+		all = append(all, listener{what: callPort(l.Name), general: true, addr: l.Address, port: l.Port},
+			listener{what: callTLSPort(l.Name), general: true, addr: l.Address, port: l.TLSPort})
 	}
-	for _, l := range c.Callhome.Listeners {
-		all = append(all, listener{what: listenerPort(l.Name), general: true, addr: l.Address, port: l.Port},
-			listener{what: listenerTLSPort(l.Name), general: true, addr: l.Address, port: l.TLSPort})
-	}
+	all = append(all, listener{what: sharedPort, general: true, addr: c.Gateway.Address, port: c.Gateway.Port},
+		listener{what: sharedTLSPort, general: true, addr: c.Gateway.Address, port: c.Gateway.TLSPort})
 	if a := c.TLS.ACME; a != nil {
 		all = append(all, listener{what: acmePort, general: true, addr: c.Gateway.Address, port: a.HTTPPort})
 	}

@@ -22,16 +22,19 @@ type sessionChecks struct {
 	// which one expects a name in an SSH host certificate, and deviceIDs whose a
 	// device ID is.
 	expected, principals, deviceIDs map[string]string
-	// unpinned tells which entry without pins has an address.
-	unpinned map[netip.Prefix]string
-	// addressed tells which entry came first with an address.
-	addressed map[netip.Prefix]string
+	// addressed are the entries with an address.
+	addressed map[netip.Prefix][]addressed
+}
+
+type addressed struct {
+	name, listener string
+	identified     bool
 }
 
 func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable) {
 	checks := sessionChecks{
 		names:  newLabels("session"),
-		pinned: make(map[string]string), expected: make(map[string]string), principals: make(map[string]string), deviceIDs: make(map[string]string), unpinned: make(map[netip.Prefix]string), addressed: make(map[netip.Prefix]string),
+		pinned: make(map[string]string), expected: make(map[string]string), principals: make(map[string]string), deviceIDs: make(map[string]string), addressed: make(map[netip.Prefix][]addressed),
 	}
 	for _, b := range blocks {
 		checks.names.check(d.problems, b.Name, b.NameRange)
@@ -106,24 +109,25 @@ func (c sessionChecks) pin(p *Problems, session string, pin auth.Identity, what 
 	return true
 }
 
-// checkAddress: without pins, nothing tells two devices at one address apart.
+// checkAddress: without pins, nothing tells two devices at one address apart,
+// unless they call on different listeners.
 func (d *decoder) checkAddress(b sessionBlock, e callhome.Entry, checks sessionChecks) {
 	if !e.Address.IsValid() {
 		return
 	}
-	other, clash := checks.unpinned[e.Address]
-	if !b.identifies() {
-		if first, ok := checks.addressed[e.Address]; ok {
-			other, clash = first, true
+	this := addressed{name: b.Name, listener: e.Listener, identified: b.identifies()}
+	for _, other := range checks.addressed[e.Address] {
+		if this.confusable(other) {
+			d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, host_principals, certificates or certificate_names, so that they can be told apart", "sessions %q and %q have the same address", other.name, b.Name)
+			break
 		}
-		checks.unpinned[e.Address] = b.Name
 	}
-	if clash {
-		d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, host_principals, certificates or certificate_names, so that they can be told apart", "sessions %q and %q have the same address", other, b.Name)
-	}
-	if _, ok := checks.addressed[e.Address]; !ok {
-		checks.addressed[e.Address] = b.Name
-	}
+	checks.addressed[e.Address] = append(checks.addressed[e.Address], this)
+}
+
+func (a addressed) confusable(other addressed) bool {
+	apart := a.listener != "" && other.listener != "" && a.listener != other.listener
+	return !apart && (!a.identified || !other.identified)
 }
 
 func (d *decoder) hello(b *helloBlock) (h callhome.HelloOptions) {

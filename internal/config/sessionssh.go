@@ -89,6 +89,7 @@ func (d *decoder) sessionListener(b sessionBlock, t callhome.Transport) string {
 	switch {
 	case !known:
 		d.problems.fail(s.at, d.unknownListenerHint(s.text), "there is no listener %q", s.text)
+		return ""
 	case t == callhome.SSH && l.Port == 0 && l.TLSPort != 0:
 		d.problems.fail(s.at, "give the listener a port", "transport is %q, and listener %q is for calls over TLS only", t, s.text)
 	case t == callhome.TLS && l.TLSPort == 0 && l.Port != 0:

@@ -19,3 +19,28 @@ session "edge-4" {
 gateway {
   port = 830
 }
+
+callhome {
+  listener "olts" {
+    port = 4434
+  }
+
+  listener "routers" {
+    port = 4435
+  }
+}
+
+session "olt" {
+  address  = "192.0.2.20"
+  listener = "olts"
+}
+
+session "router" {
+  address  = "192.0.2.20"
+  listener = "routers"
+}
+
+session "another-router" {
+  address  = "192.0.2.20"
+  listener = "routers"
+}

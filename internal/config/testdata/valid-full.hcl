@@ -21,6 +21,41 @@ callhome {
   max_handshakes_per_source = 2
   max_calls                 = 3
   max_held                  = 4
+
+  source_bits_v4 = 24
+  source_bits_v6 = 48
+  exempt_sources = ["198.51.100.0/24"]
+  allow          = ["192.0.2.0/24", "2001:db8::1"]
+  deny           = ["192.0.2.66"]
+  proxies        = ["::ffff:192.0.2.100"]
+  device_secret  = env("PASSWORD")
+
+  user_select {
+    command     = ["keys/hook", "--fleet", ""]
+    timeout     = "2s"
+    on_error    = "continue"
+    max_running = 3
+  }
+
+  listener "olts" {
+    address       = "127.0.0.2"
+    tls_port      = 4435
+    users         = ["old"]
+    trust         = "approve"
+    allow         = ["0.0.0.0/0"]
+    deny          = []
+    proxies       = []
+    device_secret = file("keys/password")
+  }
+
+  listener "as-the-main-one" {
+    port = 4334
+  }
+
+  listener "nobody" {
+    port  = 4336
+    users = []
+  }
 }
 
 user "fleet" {
@@ -34,6 +69,17 @@ user "fleet" {
 user "old" {
   username = env("OLD_USER")
   password = env("PASSWORD")
+}
+
+user "certified" {
+  username    = "netconf"
+  private_key = file("keys/plain")
+
+  host_ca {
+    keys        = [file("keys/authorized_keys"), "cert-authority ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINn1D2XiBE6a/vrp4td/gkR9OA/AWgBCEVCugvQv+fUc", "@cert-authority * ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINn1D2XiBE6a/vrp4td/gkR9OA/AWgBCEVCugvQv+fUc a CA"]
+    name_from   = "principal"
+    name_domain = "Devices.example.net"
+  }
 }
 
 user "tls" {
@@ -77,6 +123,22 @@ session "edge-4" {
   certificate_names = ["Edge-2.example", "192.0.2.7"]
 }
 
+session "edge-5" {
+  host_principals = ["Edge-5.example", "192.0.2.5"]
+  user            = "certified"
+  listener        = "as-the-main-one"
+}
+
+session "edge-6" {
+  device_id     = "edge 6"
+  device_secret = env("PASSWORD")
+}
+
+session "edge-7" {
+  address   = "192.0.2.107"
+  device_id = "edge-7"
+}
+
 gateway {
   address   = "::"
   port      = env("PORT")
@@ -94,6 +156,14 @@ gateway {
   spool_budget = 1048576
   max_logins   = 5
   max_sessions = 6
+
+  source_bits_v4 = 16
+  source_bits_v6 = 56
+  exempt_sources = ["10.0.0.0/8"]
+  allow          = ["10.0.0.0/8"]
+  deny           = ["10.0.0.1"]
+  proxies        = ["10.0.0.2"]
+  user_ca        = [file("keys/plain.pub")]
 
   tls {
     certificate = "pki/gateway.pem"
@@ -121,6 +191,7 @@ manager "noc" {
 }
 
 manager "script" {
+  principals        = ["script", "robot"]
   certificate_names = ["CN of a script"]
   devices           = ["*"]
 }

@@ -1,0 +1,4 @@
+gateway {
+  port    = 830
+  user_ca = ["keys/user-ca.pub", file("keys/plain.pub")]
+}

@@ -1,0 +1,9 @@
+callhome {
+  user_select {
+    command = ["keys"]
+  }
+}
+
+gateway {
+  port = 830
+}

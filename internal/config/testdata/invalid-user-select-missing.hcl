@@ -1,0 +1,9 @@
+callhome {
+  user_select {
+    command = ["hooks/none"]
+  }
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,9 @@
+callhome {
+  user_select {
+    command = ["keys/plain"]
+  }
+}
+
+gateway {
+  port = 830
+}

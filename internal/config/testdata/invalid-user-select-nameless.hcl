@@ -1,0 +1,9 @@
+callhome {
+  user_select {
+    command = [""]
+  }
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,9 @@
+callhome {
+  user_select {
+    timeout = "1s"
+  }
+}
+
+gateway {
+  port = 830
+}
