@@ -28,6 +28,8 @@ type Options struct {
 	Memory auth.Memory
 	// UserSelect, if not nil, is asked for calls whose address matches no entry.
 	UserSelect UserSelect
+	// UserSelectTimeout is how long UserSelect may take (default 5s).
+	UserSelectTimeout time.Duration
 
 	// Attach is told of every link when it is up, before its outcome is
 	// reported. It must not block. The link is the server's: it may be used

@@ -101,7 +101,7 @@ func (s *Server) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rej
 	if s.opts.UserSelect == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, userSelectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.opts.UserSelectTimeout)
 	defer cancel()
 	selection, err := s.opts.UserSelect(ctx, info)
 	switch {

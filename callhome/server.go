@@ -24,7 +24,6 @@ const (
 	controlTimeout     = 60 * time.Second // for the control session
 	openTimeout        = 60 * time.Second // for a further session
 	maxOpening         = 8                // sessions that are being opened on one link
-	userSelectTimeout  = 5 * time.Second
 )
 
 // Server accepts the calls of devices. Its methods may be called concurrently.
@@ -81,6 +80,7 @@ func New(opts Options) (*Server, error) {
 }
 
 func (o Options) withDefaults() Options {
+	setDefault(&o.UserSelectTimeout, 5*time.Second)
 	setDefault(&o.RejectDelay, 5*time.Second)
 	setDefault(&o.FailureTTL, 15*time.Minute)
 	setDefault(&o.KeepaliveInterval, 15*time.Second)
