@@ -26,6 +26,7 @@ type flags struct {
 	hostCA              string
 	hostDomain          string
 	legacyAlgorithms    bool
+	junos               devicesim.Junos
 	seed                string
 	reconnect           time.Duration
 	source              string
@@ -54,6 +55,8 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.hostCA, "host-ca", "", "private key `FILE` of a CA that certifies the host key of each device for its name")
 	set.StringVar(&f.hostDomain, "host-domain", "", "`DOMAIN` behind the name in these certificates")
 	set.BoolVar(&f.legacyAlgorithms, "legacy-algorithms", false, "have only ssh-rsa, group14-sha1 and hmac-sha1")
+	set.StringVar(&f.junos.DeviceID, "junos-device-id", "", "begin calls as Junos does, as the device `ID`; with --count ID-1, ID-2, …")
+	set.StringVar(&f.junos.Secret, "junos-secret", "", "`SECRET` that Junos devices authenticate their host keys with")
 	set.StringVar(&f.seed, "seed", "", "derive the keys of the devices from this `TEXT`, so that they stay the same")
 	set.DurationVar(&f.reconnect, "reconnect", 5*time.Second, "time between a call's end and the next call")
 	set.StringVar(&f.source, "source", "", "`ADDRESS` to call from, or a prefix such as 127.1.0.0/16 with one for each device")
@@ -83,6 +86,9 @@ func (f *flags) options() (devicesim.FleetOptions, error) {
 			Base:     bases[f.base],
 			Features: devicesim.Features{Candidate: f.target == "candidate", Validate: f.target == "candidate"},
 		},
+	}
+	if f.junos.DeviceID != "" {
+		o.Junos = &f.junos
 	}
 	var err error
 	if o.TLS, err = f.tls.options(); err != nil {
@@ -124,6 +130,9 @@ func (f *flags) check() error {
 func (f *flags) checkLogin() error {
 	if !f.tls.on && f.password == "" && f.authorizedKey == "" {
 		return errors.New("nobody could log in: give --password or --authorized-key, or --tls with --client-ca")
+	}
+	if f.junos.Secret != "" && f.junos.DeviceID == "" || f.junos.DeviceID != "" && f.tls.on {
+		return errors.New("--junos-secret needs --junos-device-id, which is not for devices with --tls")
 	}
 	if f.tls.on && (f.password != "" || f.authorizedKey != "" || f.hostKey != "" || f.hostCA != "" || f.keyboardInteractive || f.legacyAlgorithms) {
 		return errors.New("passwords, SSH keys and SSH algorithms are not for devices with --tls")

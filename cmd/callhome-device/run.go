@@ -57,6 +57,7 @@ devices are known, are printed to standard output, one line for each device: its
 and fingerprint.`,
 		Example: `  callhome-device --connect 127.0.0.1:4334 --password secret
   callhome-device --connect 127.0.0.1:4334 --password secret --count 1000 --seed lab --rate 50
+  callhome-device --connect 127.0.0.1:4334 --password secret --junos-device-id mx480 --junos-secret shared
   callhome-device --connect 127.0.0.1:4335 --tls --client-ca gateway-ca.pem --ca-certificate ca.pem --ca-key ca.key`,
 		Args:          noArguments,
 		SilenceErrors: true,

@@ -15,7 +15,8 @@ import (
 // FleetOptions describes many devices in one process.
 type FleetOptions struct {
 	// Options is what the devices have in common. Device number n, from 1 on,
-	// is called Name-n; a single one just Name.
+	// is called Name-n; a single one just Name. So it is with the DeviceID of
+	// Junos.
 	Options
 	// Count is the number of devices, at least 1.
 	Count int
@@ -88,6 +89,11 @@ func (o *FleetOptions) device(i int, source netip.Addr) (*Device, error) {
 	one := o.Options
 	if o.Count > 1 {
 		one.Name = fmt.Sprintf("%s-%d", o.Name, i+1)
+		if one.Junos != nil {
+			own := *one.Junos
+			own.DeviceID = fmt.Sprintf("%s-%d", own.DeviceID, i+1)
+			one.Junos = &own
+		}
 	}
 	if source.IsValid() {
 		one.Source = source

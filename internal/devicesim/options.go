@@ -27,9 +27,12 @@ type Options struct {
 	// Source is the local address to call from. Default: the system chooses.
 	Source netip.Addr
 
-	// TLS makes the device speak TLS. HostKeys, the credentials below and what
-	// concerns channels are then without effect. Default: it speaks SSH.
+	// TLS makes the device speak TLS. Junos, HostKeys, the credentials below and
+	// what concerns channels are then without effect. Default: it speaks SSH.
 	TLS *TLS
+
+	// Junos makes the device say who it is before SSH starts. Default: it does not.
+	Junos *Junos
 
 	// HostKeys are what the device proves itself with: keys, and certificates
 	// for them (see CertifyHost). At least one.
@@ -195,6 +198,8 @@ func (o *Options) validateLogin() error {
 		return errors.New("a device needs a password or an authorized key")
 	case o.KeyboardInteractive && o.Password == "":
 		return errors.New("keyboard-interactive needs a password to ask for")
+	case o.Junos != nil:
+		return o.Junos.validate()
 	}
 	return nil
 }

@@ -101,6 +101,11 @@ func (c *call) serveSSH() error {
 
 func (c *call) login() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	_ = c.line.SetDeadline(time.Now().Add(c.device.o.LoginTimeout))
+	if j := c.device.o.Junos; j != nil {
+		if _, err := c.line.Write(j.preamble(bareKey(c.device.o.HostKeys[0].PublicKey()))); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	conn, chans, reqs, err := ssh.NewServerConn(c.line, c.device.ssh)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("login: %w", err)
