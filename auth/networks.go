@@ -23,11 +23,21 @@ func narrowest(networks []netip.Prefix, a netip.Addr) int {
 	a = a.Unmap().WithZone("")
 	bits := -1
 	for _, n := range networks {
-		if n.Contains(a) {
+		if n = Unmap(n); n.Contains(a) {
 			bits = max(bits, n.Bits())
 		}
 	}
 	return bits
+}
+
+// Unmap returns the IPv4 network that an IPv6 one is written for, as in
+// ::ffff:192.0.2.0/120, and any other as it is.
+func Unmap(n netip.Prefix) netip.Prefix {
+	const mapped = 96 // bits in front of the IPv4 address (RFC 4291 section 2.5.5.2)
+	if a := n.Addr(); a.Is4In6() && n.Bits() >= mapped {
+		return netip.PrefixFrom(a.Unmap(), n.Bits()-mapped)
+	}
+	return n
 }
 
 // Within reports whether the address is in one of the networks.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -24,6 +23,8 @@ type call struct {
 	place  *auth.Place
 	// listener is what was called.
 	listener *Listener
+	// proxied says that a proxy has made the connection on the device's behalf.
+	proxied bool
 
 	claim claim
 	plan  *plan
@@ -38,7 +39,7 @@ type call struct {
 func (s *Server) handle(ctx context.Context, raw net.Conn, l *Listener, links *sync.WaitGroup) {
 	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw, l), at: time.Now(), links: links, listener: l}
 	link, r := c.enter(ctx)
-	if link == nil && ctx.Err() != nil {
+	if link == nil && (ctx.Err() != nil || r.reason == noCall) {
 		_ = c.conn.end() // the gateway itself ended the call
 		return
 	}
@@ -56,19 +57,14 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, l *Listener, links *s
 var errShutdown = errors.New("the gateway is stopping")
 
 func infoOf(conn net.Conn, l *Listener) CallInfo {
-	return CallInfo{Remote: addrPort(conn.RemoteAddr()), Local: addrPort(conn.LocalAddr()), Transport: l.Transport, Listener: l.Name}
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		ap := tcp.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
-	return netip.AddrPort{}
+	return CallInfo{Local: addrPort(conn.LocalAddr()), Transport: l.Transport, Listener: l.Name}
 }
 
 // enter counts the call while it is in progress.
 func (c *call) enter(ctx context.Context) (*Link, *rejection) {
+	if r := c.arrive(ctx); r != nil {
+		return nil, r
+	}
 	s, remote := c.server, c.info.Remote.Addr()
 	source := s.opts.Sources.Of(remote)
 	c.place = s.calls.Enter(auth.Arrival{
@@ -281,7 +277,7 @@ func (c *call) newLink() *Link {
 			interval:  s.opts.KeepaliveInterval,
 			deadAfter: s.opts.DeadAfter,
 			idleRPC:   max(0, s.opts.IdleRPC),
-			byReply:   s.opts.ReplyLiveness,
+			byReply:   s.opts.ReplyLiveness || c.proxied, // the proxy acknowledges by itself
 		},
 	}
 	// Until it has begun to end, goroutines may join it.

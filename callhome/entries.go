@@ -21,6 +21,7 @@ func (s *Server) addEntry(e *Entry) error {
 	if err := s.addIdentities(e); err != nil {
 		return err
 	}
+	e.Address = auth.Unmap(e.Address)
 	s.place(e)
 	return nil
 }

@@ -33,10 +33,10 @@ func (s *Server) hold(ctx context.Context, c *callConn) {
 // holds reports whether a call that ended for this reason is held. A device
 // that needs another user is not: it is wanted back at once. Nor is what spoke
 // no SSH or TLS, or nothing at all: it is no device, or it has given up. One
-// whose certificate was revoked is closed at once.
+// whose certificate was revoked, or whose network may not call, is closed at once.
 func (r Reason) holds() bool {
 	switch r {
-	case Accepted, RejectedWrongUser, RejectedRevoked, FailedPreamble, TimedOut:
+	case Accepted, RejectedNetwork, RejectedWrongUser, RejectedRevoked, FailedPreamble, TimedOut:
 		return false
 	}
 	return true

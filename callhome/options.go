@@ -61,8 +61,9 @@ type Options struct {
 	// session sends a cheap RPC (default 4m; negative: never).
 	IdleRPC time.Duration
 	// ReplyLiveness says that only replies count as life, for gateways behind
-	// a proxy that ends the TCP connection and acknowledges by itself. Over TLS
-	// the device is then sent a cheap RPC at every KeepaliveInterval.
+	// a proxy that ends the TCP connection and acknowledges by itself. Calls
+	// with a PROXY header are judged so in any case. Over TLS the device is then
+	// sent a cheap RPC at every KeepaliveInterval.
 	ReplyLiveness bool
 	// Sources say what counts as one source in the bounds below.
 	Sources auth.Sources

@@ -93,6 +93,9 @@ func (c *callConn) greet(deadline time.Time) error {
 // scanPreamble returns the offset of a complete SSH version line, or -1 when
 // more must be read.
 func scanPreamble(buf []byte) (int, error) {
+	if IsProxyHeader(buf) {
+		return -1, ErrUnnamedProxy
+	}
 	offset := 0
 	for lines := 0; ; lines++ {
 		line, _, complete := bytes.Cut(buf[offset:], []byte{'\n'})

@@ -198,8 +198,11 @@ func (c *call) refusedAfterwards(err error) *rejection {
 
 // foreignToTLS says what called the port, by its first bytes.
 func foreignToTLS(head [5]byte) string {
-	if string(head[:4]) == "SSH-" {
+	switch {
+	case string(head[:4]) == "SSH-":
 		return "the device speaks SSH on the port for NETCONF over TLS"
+	case IsProxyHeader(head[:]):
+		return ErrUnnamedProxy.Error()
 	}
 	return "not a TLS server: it sent " + Quote(string(head[:]))
 }

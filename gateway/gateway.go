@@ -37,9 +37,11 @@ type Gateway struct {
 	arrive  *auth.Places
 	dropped tally
 	refused refusedLogins
-	quotas  quotas
-	overTLS tlsSessions
-	started time.Time
+	// turnedAway are connections from where nobody may connect.
+	turnedAway tally
+	quotas     quotas
+	overTLS    tlsSessions
+	started    time.Time
 
 	// ctx ends with Serve, and with it all that runs.
 	ctx  context.Context

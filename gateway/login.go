@@ -31,7 +31,10 @@ type visitor interface {
 // handle serves one connection of a manager, from accept to its end.
 func (e *endpoint) handle(conn net.Conn) {
 	defer conn.Close()
-	source := sourceOf(conn)
+	source, ok := e.caller(conn)
+	if !ok {
+		return
+	}
 	place := e.g.arrive.Enter(auth.Arrival{
 		Source: e.g.opts.Sources.Of(source.Addr()), Exempt: e.g.opts.Sources.Exempts(source.Addr()),
 		Evict: func() { _ = conn.Close() },
@@ -72,13 +75,4 @@ func (e *endpoint) login(conn net.Conn, source netip.AddrPort) visitor {
 func (e *endpoint) logStranger(source netip.Addr, err error) {
 	e.g.opts.Log.Debug("a manager's connection ended before a login",
 		"remote", source, "port", e.port, "error", logged(err.Error()))
-}
-
-// sourceOf returns the address and port that a connection comes from.
-func sourceOf(conn net.Conn) netip.AddrPort {
-	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		ap := tcp.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
-	return netip.AddrPort{}
 }

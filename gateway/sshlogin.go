@@ -29,7 +29,7 @@ func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort) visitor {
 	config := *e.g.ssh
 	config.PasswordCallback = l.password
 	config.PublicKeyCallback = l.publicKey
-	server, channels, requests, err := ssh.NewServerConn(conn, &config)
+	server, channels, requests, err := ssh.NewServerConn(&unproxied{Conn: conn, e: e, source: source.Addr()}, &config)
 	if err != nil {
 		l.report(err)
 		return nil

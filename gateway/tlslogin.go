@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
 )
 
 // loginTLS makes the TLS handshake, in which it is decided who the manager is
@@ -128,7 +129,11 @@ func (l *tlsLogin) target(serverName string) (string, error) {
 
 // report logs why a connection did not log in.
 func (l *tlsLogin) report(err error) {
+	var foreign tls.RecordHeaderError
 	switch {
+	case errors.As(err, &foreign) && callhome.IsProxyHeader(foreign.RecordHeader[:]):
+		l.e.logUnnamedProxy(l.source)
+		return
 	case l.reason != nil:
 		err = l.reason
 	case !l.began || gone(err):
