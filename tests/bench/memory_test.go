@@ -76,9 +76,9 @@ func startIdle(b *testing.B, helloSize string, north []string, overTLS bool) *id
 	// from an address each, as in the field: handshakes are bounded for one
 	fleet := []string{"--count", strconv.Itoa(fleetSize), "--hello-size", helloSize, "--source", "127.2.0.0/16"}
 	if overTLS {
-		startTLSSimulator(b, buildSimulator(b), g.callHomeTLS(), device.Logins, fleet...)
+		startTLSSimulator(b, g.callHomeTLS(), device.Logins, fleet...)
 	} else {
-		startSimulator(b, buildSimulator(b), g.callHome(), fleet...)
+		startSimulator(b, g.callHome(), fleet...)
 	}
 	g.awaitDevices(b, fleetSize)
 	b.ReportMetric(time.Since(begin).Seconds(), "connect-s")

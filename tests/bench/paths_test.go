@@ -27,11 +27,11 @@ var deviceKinds = []struct {
 }
 
 func simulatorPaths(b *testing.B, session ...string) paths {
-	binary, key := buildSimulator(b), harness.NewKey(b)
+	key := harness.NewKey(b)
 	south, north := startSplice(b)
-	startSimulator(b, binary, south, "--host-key", key.Path)
+	startSimulator(b, south, "--host-key", key.Path)
 	g := startGateway(b, nil, nil, harness.UserEntry("fleet", deviceUser, password), harness.SessionEntry("edge-1", key, "fleet", 0, session...))
-	startSimulator(b, binary, g.callHome(), "--host-key", key.Path)
+	startSimulator(b, g.callHome(), "--host-key", key.Path)
 	return connectBoth(b, g, harness.Target{Address: north, Username: deviceUser, Password: password})
 }
 
@@ -39,7 +39,7 @@ func simulatorPaths(b *testing.B, session ...string) paths {
 // the device itself; the other kind is what ends TLS on both sides, as the
 // gateway must.
 func tlsPaths(b *testing.B, spliceEndsTLS bool) paths {
-	binary, pki, device := buildSimulator(b), harness.NewPKI(b), harness.NewDeviceTLS(b, deviceUser)
+	pki, device := harness.NewPKI(b), harness.NewDeviceTLS(b, deviceUser)
 	shown := pki.NewServer(b) // which the manager believes on both ways
 	flags := []string{"--certificate", shown.Path, "--key", shown.KeyPath}
 	var environment []string
@@ -47,9 +47,9 @@ func tlsPaths(b *testing.B, spliceEndsTLS bool) paths {
 		environment = append(environment, tlsSplice(device.Login, shown))
 	}
 	south, north := startSplice(b, environment...)
-	startTLSSimulator(b, binary, south, device.Logins, flags...)
+	startTLSSimulator(b, south, device.Logins, flags...)
 	g := startGateway(b, nil, northTLS(pki), harness.TLSUserEntry("fleet", device.Login), harness.PinnedEntry("edge-1", shown, "fleet", 0))
-	startTLSSimulator(b, binary, g.callHomeTLS(), device.Logins, flags...)
+	startTLSSimulator(b, g.callHomeTLS(), device.Logins, flags...)
 	g.awaitDevices(b, 1)
 	direct := harness.TLSTarget{Address: north, Certificate: device.Login, Servers: pki.Servers}
 	return paths{splice: connectTLS(b, direct), gateway: connectTLS(b, g.tlsTarget(pki, "edge-1")), pid: g.PID()}

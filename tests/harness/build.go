@@ -12,39 +12,60 @@ import (
 	"testing"
 )
 
-var gatewayBuild struct {
-	sync.Once
+// command is one of the programs of the source tree, compiled once for all
+// tests of a test binary.
+type command struct {
+	name string
+	race bool // with the race detector
+
+	once        sync.Once
 	dir, binary string
 	err         error
 }
 
-// GatewayBinary compiles the gateway once for all tests of a test binary, with
-// the race detector if that has it.
+var (
+	gatewayCommand = &command{name: "callhome-gateway", race: RaceEnabled}
+	// The simulator stands for thousands of devices with a processor each.
+	simulatorCommand = &command{name: "callhome-device"}
+)
+
+// GatewayBinary compiles the gateway, with the race detector if the tests have
+// it.
 func GatewayBinary(t testing.TB) string {
 	t.Helper()
-	b := &gatewayBuild
-	b.Do(func() { b.dir, b.binary, b.err = buildGateway(repository(t)) })
-	if b.err != nil {
-		t.Fatalf("compiling the gateway: %v", b.err)
-	}
-	return b.binary
+	return gatewayCommand.path(t)
 }
 
-func buildGateway(source string) (dir, binary string, err error) {
-	if dir, err = os.MkdirTemp("", "chgw-build"); err != nil {
-		return "", "", err
+// SimulatorBinary compiles callhome-device.
+func SimulatorBinary(t testing.TB) string {
+	t.Helper()
+	return simulatorCommand.path(t)
+}
+
+func (c *command) path(t testing.TB) string {
+	t.Helper()
+	c.once.Do(func() { c.err = c.build(repository(t)) })
+	if c.err != nil {
+		t.Fatalf("compiling %s: %v", c.name, c.err)
 	}
-	binary = filepath.Join(dir, "callhome-gateway")
-	args := []string{"build", "-o", binary}
-	if RaceEnabled {
+	return c.binary
+}
+
+func (c *command) build(source string) (err error) {
+	if c.dir, err = os.MkdirTemp("", "chgw-build"); err != nil {
+		return err
+	}
+	c.binary = filepath.Join(c.dir, c.name)
+	args := []string{"build", "-o", c.binary}
+	if c.race {
 		args = append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, "./cmd/callhome-gateway")...)
+	cmd := exec.Command("go", append(args, "./cmd/"+c.name)...)
 	cmd.Dir = source
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return dir, "", fmt.Errorf("%w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
-	return dir, binary, nil
+	return nil
 }
 
 // Main runs the tests of a package and removes what they compiled. It is for
@@ -52,8 +73,10 @@ func buildGateway(source string) (dir, binary string, err error) {
 func Main(m *testing.M) {
 	runMore()
 	code := m.Run()
-	if gatewayBuild.dir != "" {
-		os.RemoveAll(gatewayBuild.dir)
+	for _, c := range []*command{gatewayCommand, simulatorCommand} {
+		if c.dir != "" {
+			os.RemoveAll(c.dir)
+		}
 	}
 	os.Exit(code)
 }

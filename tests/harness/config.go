@@ -69,7 +69,7 @@ func (c Config) gateway(address string) []string {
 	var tls strings.Builder
 	block(&tls, "tls", inTLS)
 	return []string{
-		fmt.Sprintf("address = %q", address), "port = " + SharedPort, `ports = "20100-20199"`,
+		fmt.Sprintf("address = %q", address), "port = " + SharedPort, `ports = "20100-29999"`,
 		"tls_port = " + SharedTLSPort, fmt.Sprintf("domain = %q", Domain), tls.String(),
 	}
 }

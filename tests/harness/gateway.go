@@ -173,6 +173,12 @@ func (g *Gateway) Device(t testing.TB, name string) control.Device {
 	return control.Device{}
 }
 
+// Approve approves a pending device as `device approve` does.
+func (g *Gateway) Approve(r control.ApproveRequest) error {
+	_, err := g.control.Approve(context.Background(), r)
+	return err
+}
+
 // AwaitConnected waits until the device has a link, and returns it.
 func (g *Gateway) AwaitConnected(t testing.TB, name string) control.Device {
 	t.Helper()

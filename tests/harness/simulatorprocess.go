@@ -2,7 +2,6 @@ package harness
 
 import (
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"callhome-gateway/internal/devicesim"
@@ -13,7 +12,7 @@ import (
 // starts when it is to call home, and calls once.
 func NewSimulatorProcess(t testing.TB, namespace string) *Device {
 	t.Helper()
-	binary := buildSimulator(t)
+	binary := SimulatorBinary(t)
 	d := &Device{
 		Kind: "simulator over TLS", Target: "running", Output: &Output{}, BlobNamespace: devicesim.NamespaceSim,
 		TLS: NewDeviceTLS(t, simulatorUser), edit: editSystem,
@@ -27,13 +26,4 @@ func NewSimulatorProcess(t testing.TB, namespace string) *Device {
 		return p
 	}
 	return d
-}
-
-func buildSimulator(t testing.TB) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "callhome-device")
-	cmd := exec.Command("go", "build", "-o", binary, "./cmd/callhome-device")
-	cmd.Dir = repository(t)
-	run(t, cmd)
-	return binary
 }
