@@ -44,6 +44,11 @@ func CertificateNames(cert *x509.Certificate) []string {
 			raw = append(raw, alt.value)
 		}
 	}
+	return normalizedNames(raw)
+}
+
+// normalizedNames returns the first of the names that are any.
+func normalizedNames(raw []string) []string {
 	names := make([]string, 0, min(len(raw), maxCertificateNames))
 	for _, name := range raw {
 		if name = NormalizeCertificateName(name); name != "" && len(names) < maxCertificateNames {

@@ -1,9 +1,16 @@
 package auth
 
-import "golang.org/x/crypto/ssh"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // HostCA is what a user entry trusts to certify the SSH host keys of devices
-// (OpenSSH's host certificates).
+// (OpenSSH's host certificates). A nil *HostCA has no key.
 type HostCA struct {
 	// Keys are the CAs' public keys.
 	Keys []ssh.PublicKey
@@ -12,4 +19,76 @@ type HostCA struct {
 	NamesDevices bool
 	// NameDomain is cut off principals that end with it, as UserTLS.NameDomain is.
 	NameDomain string
+}
+
+// Verify checks that one of the CAs has certified the host key, at this time
+// and without conditions. The error is ErrExpired only when nothing else is
+// wrong. That the device has the key is for the SSH handshake to prove.
+func (ca *HostCA) Verify(cert *ssh.Certificate, now time.Time) error {
+	switch {
+	case !ca.holds(cert.SignatureKey):
+		return fmt.Errorf("%w: the CA's key is %s", ErrUnknownCA, ssh.FingerprintSHA256(cert.SignatureKey))
+	case cert.CertType != ssh.HostCert:
+		return fmt.Errorf("%w: it certifies a user, not a host (ssh-keygen -h)", ErrWrongUsage)
+	case len(cert.ValidPrincipals) == 0:
+		// OpenSSH takes it for a certificate for every host.
+		return fmt.Errorf("%w: it has no principal, and so is for no host in particular (ssh-keygen -n)", ErrCertificate)
+	case weakSSHSignature(cert.Signature):
+		return fmt.Errorf("%w: the CA has signed it with %.40q, which can be forged: issue it again with SHA-2 (ssh-keygen -t rsa-sha2-512)", ErrCertificate, cert.Signature.Format)
+	case cert.ValidAfter >= cert.ValidBefore:
+		return fmt.Errorf("%w: it ends before it begins, and is valid at no time", ErrCertificate)
+	}
+	// Its dates are looked at afterwards. There is no critical option for host
+	// certificates: x/crypto refuses whatever is there.
+	begin := func() time.Time { return time.Unix(int64(cert.ValidAfter), 0) }
+	if err := (&ssh.CertChecker{Clock: begin}).CheckCert(cert.ValidPrincipals[0], cert); err != nil {
+		return fmt.Errorf("%w: %.200q", ErrCertificate, strings.TrimPrefix(err.Error(), "ssh: "))
+	}
+	return sshValidAt(cert, now)
+}
+
+// sshValidAt returns an ErrExpired when the certificate is not valid at that time.
+func sshValidAt(cert *ssh.Certificate, now time.Time) error {
+	switch at := uint64(max(0, now.Unix())); {
+	case at < cert.ValidAfter:
+		return fmt.Errorf("%w: it is valid from %s on, and it is %s", ErrExpired, sshStamp(cert.ValidAfter), stamp(now))
+	case at >= cert.ValidBefore: // the last second is ssh.CertTimeInfinity
+		return fmt.Errorf("%w: it was valid until %s, and it is %s", ErrExpired, sshStamp(cert.ValidBefore), stamp(now))
+	}
+	return nil
+}
+
+// sshStamp is stamp for a time in seconds, which may be as far off as the year
+// 584 billion.
+func sshStamp(seconds uint64) string {
+	const year9999 = 253402300799
+	return stamp(time.Unix(int64(min(seconds, year9999)), 0))
+}
+
+// weakSSHSignature reports whether the signature is made with SHA-1.
+func weakSSHSignature(s *ssh.Signature) bool {
+	return s == nil || s.Format == ssh.KeyAlgoRSA || s.Format == ssh.InsecureKeyAlgoDSA
+}
+
+// Holds reports whether one of the CAs has the key, as SSHIdentity returns it.
+func (ca *HostCA) Holds(key Identity) bool {
+	return ca != nil && slices.ContainsFunc(ca.Keys, func(k ssh.PublicKey) bool { return SSHIdentity(k) == key })
+}
+
+func (ca *HostCA) holds(key ssh.PublicKey) bool { return ca.Holds(SSHIdentity(key)) }
+
+// HostPrincipals returns the names that a host certificate is for, each as
+// NormalizeCertificateName writes it. Of more than a hundred it returns the
+// first; those that NormalizeCertificateName refuses are left out.
+func HostPrincipals(cert *ssh.Certificate) []string {
+	return normalizedNames(cert.ValidPrincipals)
+}
+
+// DeviceName returns the name that the certificate gives its device, in lower
+// case, as UserTLS.DeviceName does.
+func (ca *HostCA) DeviceName(cert *ssh.Certificate) (string, error) {
+	if n := len(cert.ValidPrincipals); n != 1 {
+		return "", fmt.Errorf("the certificate has %d principals, and only one can name the device", n)
+	}
+	return deviceName("principal", cert.ValidPrincipals[0], ca.NameDomain)
 }

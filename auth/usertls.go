@@ -48,7 +48,7 @@ func (u *UserTLS) DeviceName(cert *x509.Certificate) (string, error) {
 	case 0:
 		return "", fmt.Errorf("the certificate has no %s to name the device by", u.NameFrom)
 	case 1:
-		return u.nameOf(values[0])
+		return deviceName(u.NameFrom.String(), values[0], u.NameDomain)
 	}
 	return "", fmt.Errorf("the certificate has %d values of %s, and only one can name the device", len(values), u.NameFrom)
 }
@@ -66,13 +66,14 @@ func (f NameField) values(cert *x509.Certificate) []string {
 	return nil
 }
 
-func (u *UserTLS) nameOf(value string) (string, error) {
+// deviceName makes a device's name of what a certificate has in a field.
+func deviceName(field, value, domain string) (string, error) {
 	name := lowerASCII(value)
-	if u.NameDomain != "" {
-		name = strings.TrimSuffix(name, "."+lowerASCII(u.NameDomain))
+	if domain != "" {
+		name = strings.TrimSuffix(name, "."+lowerASCII(domain))
 	}
 	if !ValidName(name) {
-		return "", fmt.Errorf("the %s %.80q of the certificate is no device name: that is letters, digits and hyphens, 63 at most, and then name_domain if it is set", u.NameFrom, value)
+		return "", fmt.Errorf("the %s %.80q of the certificate is no device name: that is letters, digits and hyphens, 63 at most, and then name_domain if it is set", field, value)
 	}
 	return name, nil
 }

@@ -42,11 +42,34 @@ var (
 	}
 )
 
-// hostKeyAlgorithms returns the signature algorithms that ask for host keys of
-// the given types, in their order.
-func hostKeyAlgorithms(types []string) []string {
+// certificateAlgorithms are the algorithms that ask for a certificate of a host
+// key of the type.
+func certificateAlgorithms(keyType string) []string {
+	switch keyType {
+	case ssh.KeyAlgoED25519:
+		return []string{ssh.CertAlgoED25519v01}
+	case ssh.KeyAlgoECDSA256:
+		return []string{ssh.CertAlgoECDSA256v01}
+	case ssh.KeyAlgoECDSA384:
+		return []string{ssh.CertAlgoECDSA384v01}
+	case ssh.KeyAlgoECDSA521:
+		return []string{ssh.CertAlgoECDSA521v01}
+	case ssh.KeyAlgoRSA:
+		return []string{ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01}
+	}
+	return nil
+}
+
+// hostKeyAlgorithms returns the signature algorithms that ask for what the plan
+// wants to see, in order.
+func (p *plan) hostKeyAlgorithms() []string {
 	var algorithms []string
-	for _, t := range types {
+	if p.certificates {
+		for _, t := range hostKeyTypes {
+			algorithms = append(algorithms, certificateAlgorithms(t)...)
+		}
+	}
+	for _, t := range p.hostKeyTypes {
 		if t == ssh.KeyAlgoRSA {
 			// An ssh-rsa key signs with SHA-2 (RFC 8332); SHA-1 is not offered.
 			algorithms = append(algorithms, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)

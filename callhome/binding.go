@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,13 +27,6 @@ type binding struct {
 	// unvouched says that nobody has vouched for the identity, now or since it
 	// was pinned on first use: it gets a password only where that is allowed.
 	unvouched bool
-}
-
-// proof is what stage B is asked about: the identity of a device and, over TLS,
-// the certificates that it sent, its own first.
-type proof struct {
-	identity     auth.Identity
-	certificates []*x509.Certificate
 }
 
 // verdict is what stage B and the table of links say of a device that has
@@ -79,7 +71,7 @@ func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejec
 	id := proved.identity
 	b := &binding{identity: id}
 	if p.transport == TLS {
-		return s.identifyCertificate(b, p, proved.certificates)
+		return s.identifyCertificate(b, p, proved)
 	}
 	if p.avowal != nil && p.avowal.key != id {
 		return b, nil, b.changedAvowal(p)
@@ -97,13 +89,7 @@ func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejec
 	case p.avowal != nil:
 		return s.identifyFleet(b, p)
 	}
-	if p.entry != nil {
-		b.name, b.entry = p.entry.Name, p.entry
-		if r := s.changedKey(p.entry, id); r != nil {
-			return b, nil, r
-		}
-	}
-	return s.identifyUnknown(b, p)
+	return s.identifyCertified(b, p, proved)
 }
 
 // identifyApproved handles an identity that is in the store. What the
@@ -190,8 +176,11 @@ func (s *Server) nextTry() string {
 func (s *Server) changedKey(e *Entry, id auth.Identity) *rejection {
 	known := slices.Clone(e.Pins)
 	if len(known) == 0 {
-		if len(e.CertificateNames) > 0 {
+		if len(e.CertificateNames) > 0 && pinTransport(id) == SSH {
 			return reject(RejectedKeyChanged, "%s shows the %s key %s, but is known by the names of its TLS certificate: pin its host_keys if it may call over SSH too", e.Name, id.Type, id)
+		}
+		if len(e.HostPrincipals) > 0 && pinTransport(id) == TLS {
+			return reject(RejectedKeyChanged, "%s shows the certificate %s, but is known by the principals of its SSH host certificate: pin its certificates if it may call over TLS too", e.Name, id)
 		}
 		for _, device := range s.opts.Memory.Named(e.Name) {
 			known = append(known, device.Identity)

@@ -118,12 +118,11 @@ func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
 	}
 	l := &login{server: c.server, call: c.conn, plan: c.plan, leave: leave}
 	conn, channels, requests, err := l.run(ctx)
-	c.binding = l.binding
+	c.binding, c.proof = l.binding, l.proved
 	if err != nil {
 		r, refused := l.outcome(err)
 		return nil, c.failed(r, refused)
 	}
-	c.proof = proof{identity: c.binding.identity}
 	c.server.sources.served(c.info.Remote.Addr(), c.plan.user)
 	link, b := c.newLink(), c.binding
 	link.bearer = &sshBearer{
@@ -186,7 +185,7 @@ func (c *call) saw(now time.Time) {
 
 func (c *call) notePending(b *binding, now time.Time) {
 	c.server.opts.Memory.NotePending(auth.Pending{
-		Identity: b.identity, Address: c.info.Remote.Addr(), Name: cmp.Or(b.name, b.proposed), Description: describe(c.proof.certificates), First: now, Last: now, Calls: 1,
+		Identity: b.identity, Address: c.info.Remote.Addr(), Name: cmp.Or(b.name, b.proposed), Description: c.proof.describe(), First: now, Last: now, Calls: 1,
 	})
 }
 

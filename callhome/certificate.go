@@ -1,7 +1,6 @@
 package callhome
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,11 +12,11 @@ import (
 
 // identifyCertificate is identify for a device that calls over TLS. What was
 // revoked is rejected, whoever it is; that it is pinned or approved does not help.
-func (s *Server) identifyCertificate(b *binding, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
-	b, users, r := s.identifyKnown(b, p, sent)
+func (s *Server) identifyCertificate(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	b, users, r := s.identifyKnown(b, p, proved)
 	for _, anchors := range s.anchorsOf(p) {
-		if err := anchors.Revoked(sent); err != nil {
-			return b, nil, b.faulty(err)
+		if err := anchors.Revoked(proved.certificates); err != nil {
+			return b, nil, b.faulty(proved, err)
 		}
 	}
 	return b, users, r
@@ -38,24 +37,15 @@ func (s *Server) anchorsOf(p *plan) []*auth.Anchors {
 // identifyKnown goes through the ways in which a certificate may be known, the
 // surest first. Pins and approvals are of the certificate or its key, whatever
 // its dates and issuer are: devices with a clock of 1970 make their own.
-func (s *Server) identifyKnown(b *binding, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
-	if e := s.entryPinningOneOf(b.identity, auth.CertificateKeyIdentity(sent[0])); e != nil {
+func (s *Server) identifyKnown(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	if e := s.entryPinningOneOf(b.identity, auth.CertificateKeyIdentity(proved.certificates[0])); e != nil {
 		b.name, b.entry = e.Name, e
 		return b, s.usersOf(e, p), outOfPlace(e, p)
 	}
 	if device, ok := s.opts.Memory.Approved(b.identity); ok {
 		return s.identifyApproved(b, device, p)
 	}
-	if e := s.entryExpecting(p, sent[0]); e != nil {
-		return s.identifyExpected(b, e, p, sent)
-	}
-	if p.entry != nil {
-		b.name, b.entry = p.entry.Name, p.entry
-		if r := s.unexpected(b, p, sent); r != nil {
-			return b, nil, r
-		}
-	}
-	return s.identifyIssued(b, p, sent)
+	return s.identifyCertified(b, p, proved)
 }
 
 func (s *Server) entryPinningOneOf(ids ...auth.Identity) *Entry {
@@ -67,12 +57,27 @@ func (s *Server) entryPinningOneOf(ids ...auth.Identity) *Entry {
 	return nil
 }
 
+// identifyCertified handles an identity that is neither pinned nor approved: a
+// CA may answer for it, over TLS and over SSH.
+func (s *Server) identifyCertified(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	if e := s.entryExpecting(p, proved); e != nil {
+		return s.identifyExpected(b, e, p, proved)
+	}
+	if p.entry != nil {
+		b.name, b.entry = p.entry.Name, p.entry
+		if r := s.unexpected(b, p, proved); r != nil {
+			return b, nil, r
+		}
+	}
+	return s.identifyIssued(b, p, proved)
+}
+
 // entryExpecting returns the entry without pins that expects one of the
 // certificate's names: of several the one at the address, or else the first.
-func (s *Server) entryExpecting(p *plan, leaf *x509.Certificate) *Entry {
+func (s *Server) entryExpecting(p *plan, proved proof) *Entry {
 	var first *Entry
-	for _, name := range auth.CertificateNames(leaf) {
-		e := s.byCertificateName[name]
+	for _, name := range proved.names() {
+		e := s.expecting[expectation{proved.transport(), name}]
 		switch {
 		case e == nil || len(e.Pins) > 0:
 		case e == p.entry:
@@ -87,62 +92,66 @@ func (s *Server) entryExpecting(p *plan, leaf *x509.Certificate) *Entry {
 // identifyExpected handles a certificate that has a name which an entry
 // expects. One that nobody answers for is never listed as pending: it claims to
 // be a device that must have a better one.
-func (s *Server) identifyExpected(b *binding, e *Entry, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
+func (s *Server) identifyExpected(b *binding, e *Entry, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	b.name, b.entry = e.Name, e
 	given := s.usersOf(e, p)
-	if len(usable(given, TLS)) == 0 {
+	if len(usable(given, p.transport)) == 0 {
 		return b, given, nil // credential says so
 	}
-	vouchers, err := vouching(given, sent)
+	vouchers, err := vouching(given, proved)
 	if err != nil {
-		return b, nil, b.faulty(err)
+		return b, nil, b.faulty(proved, err)
 	}
 	return b, usersIn(vouchers), outOfPlace(e, p)
 }
 
 // unexpected rejects a device that is known by its entry's address and some
 // other way, but does not show what it is known by.
-func (s *Server) unexpected(b *binding, p *plan, sent []*x509.Certificate) *rejection {
+func (s *Server) unexpected(b *binding, p *plan, proved proof) *rejection {
 	e := p.entry
-	if len(e.Pins) > 0 || len(e.CertificateNames) == 0 {
+	expected := e.expects(p.transport)
+	if len(e.Pins) > 0 || len(expected) == 0 {
 		return s.changedKey(e, b.identity)
 	}
-	if _, err := vouching(s.usersOf(e, p), sent); err != nil {
-		return b.faulty(err)
+	if _, err := vouching(s.usersOf(e, p), proved); err != nil {
+		return b.faulty(proved, err)
 	}
 	return reject(RejectedWrongName, "%s shows a certificate for %s, but its session expects %s",
-		e.Name, namesOf(sent[0]), strings.Join(e.CertificateNames, ", "))
+		e.Name, proved.fewNames(), strings.Join(expected, ", "))
 }
 
-// identifyIssued handles a certificate that no entry expects. The CA of a
-// user entry may answer for all its devices, and their names.
-func (s *Server) identifyIssued(b *binding, p *plan, sent []*x509.Certificate) (*binding, []*auth.User, *rejection) {
-	users := s.usersOf(b.entry, p)
-	vouchers, err := vouching(naming(users), sent)
-	if err == nil {
-		return s.identifyNamed(b, vouchers, p, sent[0])
+// identifyIssued handles what no entry expects. The CA of a user entry may
+// answer for all its devices, and their names.
+func (s *Server) identifyIssued(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	if !proved.certified() {
+		return s.identifyUnknown(b, p)
 	}
-	r := b.faulty(err)
+	users := s.usersOf(b.entry, p)
+	vouchers, err := vouching(naming(users, proved), proved)
+	if err == nil {
+		return s.identifyNamed(b, vouchers, p, proved)
+	}
+	r := b.faulty(proved, err)
 	if r.reason == RejectedExpired || r.reason == RejectedRevoked {
 		return b, nil, r
 	}
 	if *p.listener.Trust == auth.TrustPinned {
-		if r := b.missing(users, sent); r != nil {
+		if r := b.missing(users, proved); r != nil {
 			return b, nil, r
 		}
 	}
 	b, users, r = s.identifyUnknown(b, p)
 	if r != nil && r.reason == RejectedPending {
-		r.detail += objection(s.usersOf(b.entry, p), sent)
+		r.detail += objection(s.usersOf(b.entry, p), proved)
 	}
 	return b, users, r
 }
 
 // objection says what the CA of a user entry finds wrong with a certificate
 // that is not simply another's: who has to approve it may expect it to pass.
-func objection(users []*auth.User, sent []*x509.Certificate) string {
+func objection(users []*auth.User, proved proof) string {
 	for _, user := range users {
-		_, err := vouching([]*auth.User{user}, sent)
+		_, err := vouching([]*auth.User{user}, proved)
 		switch {
 		case err == nil, err == errNoAnchors, errors.Is(err, auth.ErrUnknownCA), errors.Is(err, auth.ErrSelfSigned):
 		default:
@@ -154,21 +163,21 @@ func objection(users []*auth.User, sent []*x509.Certificate) string {
 
 // missing says what a certificate lacks that would have to be pinned, or issued
 // under a CA and expected; nil where there is no CA.
-func (b *binding) missing(users []*auth.User, sent []*x509.Certificate) *rejection {
-	_, err := vouching(users, sent)
+func (b *binding) missing(users []*auth.User, proved proof) *rejection {
+	_, err := vouching(users, proved)
 	switch {
 	case err == nil:
-		return reject(RejectedWrongName, "the certificate %s is valid, but no session entry expects one of its names (%s), and trust is \"pinned\"", b.identity, namesOf(sent[0]))
+		return reject(RejectedWrongName, "%s is valid, but no session entry expects one of its names (%s), and trust is \"pinned\"", proved, proved.fewNames())
 	case err == errNoAnchors:
 		return nil
 	}
-	return b.faulty(err)
+	return b.faulty(proved, err)
 }
 
 // identifyNamed names a device by its certificate, which the users' CAs answer
 // for. The name may not be one that somebody else has.
-func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, leaf *x509.Certificate) (*binding, []*auth.User, *rejection) {
-	name, vouchers, err := deviceName(vouchers, leaf)
+func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	name, vouchers, err := deviceName(vouchers, proved)
 	if err != nil {
 		return b, nil, reject(RejectedWrongName, "the certificate is valid, but names no device: %v", err)
 	}
@@ -177,7 +186,7 @@ func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, leaf *x5
 	if own {
 		b.entry = p.entry
 	}
-	if r := s.nameTaken(b, vouchers); r != nil {
+	if r := s.nameTaken(b, vouchers, proved); r != nil {
 		return b, nil, r
 	}
 	return b, usersIn(vouchers), nil
@@ -187,30 +196,30 @@ func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, leaf *x5
 // another: to a session, to a device that was approved, or to one whose
 // certificate another CA has issued. CAs that one user lists together stand in
 // for each other, so that a new one may take the place of an old one.
-func (s *Server) nameTaken(b *binding, vouchers []voucher) *rejection {
+func (s *Server) nameTaken(b *binding, vouchers []voucher, proved proof) *rejection {
 	if b.entry == nil && s.byName[b.name] != nil {
-		return reject(RejectedKeyChanged, "a certificate that session %s does not expect names its device so: give the session certificate_names, if it is the same device", b.name)
+		return reject(RejectedKeyChanged, "a certificate that session %s does not expect names its device so: give the session %s, if it is the same device", b.name, proved.namesOption())
 	}
 	for _, device := range s.opts.Memory.Named(b.name) {
 		if device.Identity != b.identity {
-			return reject(RejectedKeyChanged, "the certificate %s names the device %s, which is known by %s: if it is the same device, forget it", b.identity, b.name, device.Identity)
+			return reject(RejectedKeyChanged, "%s names the device %s, which is known by %s: if it is the same device, forget it", proved, b.name, device.Identity)
 		}
 	}
 	first := s.opts.Memory.Voucher(b.name)
-	if first.IsZero() || slices.ContainsFunc(vouchers, func(v voucher) bool { return v.user.TLS.Anchors.Holds(first) }) {
+	if first.IsZero() || slices.ContainsFunc(vouchers, func(v voucher) bool { return v.standsInFor(first) }) {
 		return nil
 	}
-	return reject(RejectedKeyChanged, "the certificate %s names the device %s, but another CA than that of user entry %s gave a device this name before (the CA's key is %s): if the device is meant to have it, forget the other; if the CA was replaced, list both in ca until its devices have called",
-		b.identity, b.name, vouchers[0].user.Name, first)
+	return reject(RejectedKeyChanged, "%s names the device %s, but another CA than that of user entry %s gave a device this name before (the CA's key is %s): if the device is meant to have it, forget the other; if the CA was replaced, list both until its devices have called",
+		proved, b.name, vouchers[0].user.Name, first)
 }
 
 // deviceName returns the name that the certificate gives to the first user that
 // finds one. Users that found none before it are not those of the device: they
 // may share a CA, and look into other fields.
-func deviceName(vouchers []voucher, leaf *x509.Certificate) (string, []voucher, error) {
+func deviceName(vouchers []voucher, proved proof) (string, []voucher, error) {
 	var none []string
 	for i, v := range vouchers {
-		name, err := v.user.TLS.DeviceName(leaf)
+		name, err := proved.deviceName(v.user)
 		if err == nil {
 			return name, vouchers[i:], nil
 		}
@@ -220,23 +229,19 @@ func deviceName(vouchers []voucher, leaf *x509.Certificate) (string, []voucher, 
 }
 
 // naming returns the users whose CA names devices.
-func naming(users []*auth.User) []*auth.User {
-	var some []*auth.User
-	for _, user := range users {
-		if user.TLS != nil && user.TLS.NameFrom != auth.NameFromNone {
-			some = append(some, user)
-		}
-	}
-	return some
+func naming(users []*auth.User, proved proof) []*auth.User {
+	return slices.DeleteFunc(slices.Clone(users), func(user *auth.User) bool { return !proved.namedBy(user) })
 }
 
-var errNoAnchors = errors.New("the user entry has no CA to validate the certificate to")
-
-// voucher is a user whose Anchors answer for a certificate, and the key of the
-// CA among them that does.
+// voucher is a user whose CA answers for a certificate, and the key of that CA.
 type voucher struct {
 	user *auth.User
 	ca   auth.Identity
+}
+
+// standsInFor reports whether the user has a CA with the key.
+func (v voucher) standsInFor(ca auth.Identity) bool {
+	return v.user.HostCA.Holds(ca) || v.user.TLS != nil && v.user.TLS.Anchors.Holds(ca)
 }
 
 func usersIn(vouchers []voucher) []*auth.User {
@@ -247,20 +252,17 @@ func usersIn(vouchers []voucher) []*auth.User {
 	return users
 }
 
-// vouching returns the users whose Anchors the certificates validate to, or
-// what is wrong with them: what their own CA says rather than another.
-func vouching(users []*auth.User, sent []*x509.Certificate) ([]voucher, error) {
+// vouching returns the users whose CAs answer for what the device shows, or
+// what is wrong with that: what their own CA says rather than another.
+func vouching(users []*auth.User, proved proof) ([]voucher, error) {
 	var vouchers []voucher
 	wrong, now := error(errNoAnchors), time.Now()
 	for _, user := range users {
-		if user.TLS == nil || user.TLS.Anchors == nil {
-			continue
-		}
-		chain, err := user.TLS.Anchors.Verify(sent, x509.ExtKeyUsageServerAuth, now)
+		ca, err := proved.voucher(user, now)
 		switch {
 		case err == nil:
-			vouchers = append(vouchers, voucher{user, auth.CertificateKeyIdentity(chain[len(chain)-1])})
-		case wrong == errNoAnchors || errors.Is(wrong, auth.ErrUnknownCA):
+			vouchers = append(vouchers, voucher{user, ca})
+		case wrong == errNoAnchors, errors.Is(wrong, auth.ErrUnknownCA) && err != errNoAnchors:
 			wrong = err
 		}
 	}
@@ -278,11 +280,12 @@ var faults = []struct {
 	{auth.ErrRevoked, RejectedRevoked},
 	{auth.ErrExpired, RejectedExpired},
 	{auth.ErrSelfSigned, RejectedSelfSigned},
+	{errBareKey, RejectedSelfSigned},
 	{auth.ErrUnknownCA, RejectedWrongCA},
 }
 
-// faulty rejects the device for what is wrong with its certificate.
-func (b *binding) faulty(err error) *rejection {
+// faulty rejects the device for what is wrong with what it shows.
+func (b *binding) faulty(proved proof, err error) *rejection {
 	reason, who := RejectedUntrusted, b.name
 	for _, fault := range faults {
 		if errors.Is(err, fault.err) {
@@ -293,16 +296,7 @@ func (b *binding) faulty(err error) *rejection {
 	if who == "" {
 		who = "an unknown device"
 	}
-	return reject(reason, "%s shows the certificate %s: %v", who, b.identity, err)
-}
-
-// namesOf lists a few of the certificate's names.
-func namesOf(cert *x509.Certificate) string {
-	names := auth.CertificateNames(cert)
-	if len(names) == 0 {
-		return "no name at all"
-	}
-	return Quote(strings.Join(names, ", "))
+	return reject(reason, "%s shows %s: %v", who, proved, err)
 }
 
 // EndRevoked ends the links of devices whose certificate has been revoked since
@@ -329,14 +323,4 @@ func (s *Server) revoked(l *Link) error {
 		}
 	}
 	return nil
-}
-
-// describe says what a certificate says of itself, for the one who approves it.
-func describe(sent []*x509.Certificate) string {
-	if len(sent) == 0 {
-		return ""
-	}
-	cert := sent[0]
-	return fmt.Sprintf("%s, issued by %s, valid from %s to %s", Quote(cert.Subject.String()), Quote(cert.Issuer.String()),
-		cert.NotBefore.UTC().Format(time.DateOnly), cert.NotAfter.UTC().Format(time.DateOnly))
 }

@@ -2,6 +2,7 @@ package callhome
 
 import (
 	"fmt"
+	"slices"
 
 	"callhome-gateway/auth"
 )
@@ -36,15 +37,12 @@ func (s *Server) addIdentities(e *Entry) error {
 		}
 		s.byPin[key] = e
 	}
-	for _, expected := range e.CertificateNames {
-		name := auth.NormalizeCertificateName(expected)
-		if name == "" {
-			return fmt.Errorf("callhome: session entry %s: %.80q cannot be the name of a certificate", e.Name, expected)
+	for _, transport := range []Transport{SSH, TLS} {
+		for _, expected := range e.expects(transport) {
+			if err := s.addExpected(e, transport, expected); err != nil {
+				return err
+			}
 		}
-		if other := s.byCertificateName[name]; other != nil && other != e {
-			return fmt.Errorf("callhome: session entries %s and %s expect the same certificate name %s", other.Name, e.Name, name)
-		}
-		s.byCertificateName[name] = e
 	}
 	return s.addDeviceID(e)
 }
@@ -65,10 +63,41 @@ func (s *Server) addDeviceID(e *Entry) error {
 	return nil
 }
 
+func (s *Server) addExpected(e *Entry, t Transport, expected string) error {
+	x := expectation{t, auth.NormalizeCertificateName(expected)}
+	if x.name == "" {
+		return fmt.Errorf("callhome: session entry %s: %.80q cannot be the name of a certificate", e.Name, expected)
+	}
+	if other := s.expecting[x]; other != nil && other != e {
+		return fmt.Errorf("callhome: session entries %s and %s expect the same certificate name %s over %s", other.Name, e.Name, x.name, t)
+	}
+	s.expecting[x] = e
+	return nil
+}
+
+// expects returns the names of which the device's certificate must have one
+// over the transport.
+func (e *Entry) expects(t Transport) []string {
+	if t == SSH {
+		return e.HostPrincipals
+	}
+	return e.CertificateNames
+}
+
+// expectsPrincipal reports whether a host certificate would tell that a device
+// is this entry's; users are those of entries that name none.
+func (e *Entry) expectsPrincipal(users []*auth.User) bool {
+	if e.User != nil {
+		users = []*auth.User{e.User}
+	}
+	return len(e.HostPrincipals) > 0 && len(e.Pins) == 0 && e.takes(SSH) &&
+		slices.ContainsFunc(users, func(user *auth.User) bool { return user.HostCA != nil })
+}
+
 // canMatch reports whether there is a way to match a device, over the
 // transports that the entry allows.
 func (e *Entry) canMatch() bool {
-	if e.Address.IsValid() || len(e.CertificateNames) > 0 && e.takes(TLS) || e.DeviceID != "" && e.takes(SSH) {
+	if e.Address.IsValid() || len(e.CertificateNames) > 0 && e.takes(TLS) || (e.DeviceID != "" || len(e.HostPrincipals) > 0) && e.takes(SSH) {
 		return true
 	}
 	for _, pin := range e.Pins {

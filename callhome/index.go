@@ -12,25 +12,32 @@ import (
 // entryIndex finds the session entries by what is known of a call, however many
 // there are. New fills it, and it does not change any more.
 type entryIndex struct {
-	byName map[string]*Entry
-	byPin  map[auth.Identity]*Entry // see pinKey
-	// byCertificateName is by the name that an entry without pins expects.
-	byCertificateName map[string]*Entry
-	byDeviceID        map[string]*Entry
-	byNetwork         map[netip.Prefix][]*Entry
+	byName     map[string]*Entry
+	byPin      map[auth.Identity]*Entry // see pinKey
+	byDeviceID map[string]*Entry
+	// expecting are those that expect a certificate with a name.
+	expecting map[expectation]*Entry
+	byNetwork map[netip.Prefix][]*Entry
 	// lengths are those of the networks, the longest first.
 	lengths []int
 	// anywhere are the entries without an address, and all is every one.
 	anywhere, all []*Entry
 }
 
+// expectation is a name in a certificate that a device shows over a transport,
+// as auth.NormalizeCertificateName writes it.
+type expectation struct {
+	transport Transport
+	name      string
+}
+
 func newEntryIndex() entryIndex {
 	return entryIndex{
-		byName:            make(map[string]*Entry),
-		byPin:             make(map[auth.Identity]*Entry),
-		byCertificateName: make(map[string]*Entry),
-		byDeviceID:        make(map[string]*Entry),
-		byNetwork:         make(map[netip.Prefix][]*Entry),
+		byName:     make(map[string]*Entry),
+		byPin:      make(map[auth.Identity]*Entry),
+		byDeviceID: make(map[string]*Entry),
+		expecting:  make(map[expectation]*Entry),
+		byNetwork:  make(map[netip.Prefix][]*Entry),
 	}
 }
 
@@ -80,6 +87,9 @@ type outlook struct {
 	lastResort *auth.User
 	// tlsUser says that there is a user for TLS besides the callhome-users.
 	tlsUser bool
+	// principals says that some entry without an address expects a host
+	// certificate.
+	principals bool
 }
 
 // outlookOn returns the outlook of a listener.
@@ -88,11 +98,18 @@ func (s *Server) outlookOn(l *Listener) *outlook {
 	for _, e := range s.all {
 		o.tlsUser = o.tlsUser || e.User != nil && canUse(e.User, TLS)
 	}
+	var first *auth.User
 	for _, e := range s.anywhere {
-		if e.listensOn(l) && e.User != nil && canUse(e.User, SSH) {
-			o.lastResort = e.User
-			break
+		if !e.listensOn(l) {
+			continue
 		}
+		o.principals = o.principals || e.expectsPrincipal(l.Users)
+		if first == nil && e.User != nil && canUse(e.User, SSH) {
+			first = e.User
+		}
+	}
+	if first != nil {
+		o.lastResort = first
 	}
 	return o
 }

@@ -35,8 +35,8 @@ type login struct {
 	// The fields below are set in the host key callback, which x/crypto runs
 	// before it goes on to the login, and then only read.
 	verdict
-	phase   phase
-	hostKey string
+	phase  phase
+	proved proof
 
 	// refused is set when the device has refused every method that we have.
 	refused bool
@@ -66,7 +66,7 @@ func (l *login) config(ctx context.Context) *ssh.ClientConfig {
 		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
 		User:              l.plan.user.Username,
 		ClientVersion:     clientVersion,
-		HostKeyAlgorithms: hostKeyAlgorithms(l.plan.hostKeyTypes),
+		HostKeyAlgorithms: l.plan.hostKeyAlgorithms(),
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			return l.checkHostKey(ctx, key)
 		},
@@ -77,18 +77,20 @@ func (l *login) config(ctx context.Context) *ssh.ClientConfig {
 // checkHostKey is stage B. x/crypto has verified the key's signature when it
 // calls this, and calls it again at every rekey.
 func (l *login) checkHostKey(ctx context.Context, key ssh.PublicKey) error {
-	if l.hostKey != "" {
-		if l.hostKey != string(key.Marshal()) {
+	proved := hostProof(key)
+	if l.phase == phaseLogin {
+		// Its certificate may have been renewed.
+		if proved.identity != l.proved.identity {
 			return errors.New("the device showed another host key during the connection")
 		}
 		return nil
 	}
 	l.leave()
-	l.verdict = l.server.decide(ctx, l.plan, proof{identity: auth.SSHIdentity(key)})
+	l.proved = proved
+	l.verdict = l.server.decide(ctx, l.plan, proved)
 	if l.rejected != nil {
 		return l.rejected
 	}
-	l.hostKey = string(key.Marshal())
 	l.phase = phaseLogin
 	return l.call.SetDeadline(time.Now().Add(loginTimeout))
 }

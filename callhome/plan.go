@@ -34,6 +34,9 @@ type plan struct {
 	told bool
 	// hostKeyTypes are the key types to ask the device for, in order.
 	hostKeyTypes []string
+	// certificates says that the device is asked for a certificate of its host
+	// key first.
+	certificates bool
 }
 
 // plan is stage A.
@@ -58,6 +61,7 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) 
 		return p, checkTLSUsers(p)
 	}
 	p.hostKeyTypes = s.hostKeyTypes(p)
+	p.certificates = s.wantsCertificate(p, matching)
 	if p.user = s.toldUser(p); p.user != nil {
 		p.told = true
 		return p, nil
