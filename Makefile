@@ -7,7 +7,7 @@ BENCH     ?= .
 BENCHTIME ?= 5s
 
 # What the end-to-end tests use and Debian 12 has: see tests/harness/need.go.
-PEERS = gcc iproute2 libc6-dev libnetconf2-dev libssh-dev libssl-dev libyang2-dev libyuma-base \
+PEERS = gcc haproxy iproute2 libc6-dev libnetconf2-dev libssh-dev libssl-dev libyang2-dev libyuma-base \
 	netconfd openssh-client openssh-server openssl pebble pkg-config \
 	python3 python3-ncclient util-linux yangcli
 

@@ -21,6 +21,7 @@ var peers = map[string]func() string{
 	"ncclient":    func() string { return firstMissing(python, "/usr/lib/python3/dist-packages/ncclient") },
 	"yangcli":     func() string { return firstMissing("/usr/bin/yangcli") },
 	"pebble":      func() string { return firstMissing("/usr/bin/pebble", "/usr/bin/pebble-challtestsrv") },
+	"haproxy":     func() string { return firstMissing("/usr/sbin/haproxy") },
 	"openssl":     func() string { return firstMissing("/usr/bin/openssl") },
 	"ssh":         func() string { return firstMissing("/usr/bin/ssh") },
 	"root":        missingRoot,
