@@ -44,18 +44,26 @@ func TestAReplyOfAGibibyteTakesNoMemoryOfTheGateway(t *testing.T) {
 	answersWithin(t, other, harness.ReplyTimeout)
 }
 
-var vmHWM = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
+var (
+	vmHWM = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
+	vmRSS = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
+)
 
 // peakMemory is the most that was resident of a process since its start, in bytes.
-func peakMemory(t *testing.T, pid int) int64 {
+func peakMemory(t *testing.T, pid int) int64 { return memoryOf(t, pid, vmHWM) }
+
+// residentMemory is what is resident of it now.
+func residentMemory(t *testing.T, pid int) int64 { return memoryOf(t, pid, vmRSS) }
+
+func memoryOf(t *testing.T, pid int, which *regexp.Regexp) int64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := vmHWM.FindSubmatch(status)
+	found := which.FindSubmatch(status)
 	if found == nil {
-		t.Fatal("no VmHWM in /proc")
+		t.Fatalf("no %s in /proc", which)
 	}
 	kib, err := strconv.ParseInt(string(found[1]), 10, 64)
 	if err != nil {

@@ -24,6 +24,8 @@ type Config struct {
 	// none, it shows the PKI's server certificate, and takes the common name of
 	// those of its managers for the manager's.
 	TLS []string
+	// Plain runs a gateway without the race detector.
+	Plain bool
 }
 
 const (

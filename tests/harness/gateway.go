@@ -31,6 +31,7 @@ type Gateway struct {
 	*Process
 
 	control *control.Client
+	plain   bool
 }
 
 // StartTimeout is for a gateway to come up or to go down: with the race
@@ -52,7 +53,7 @@ func PrepareGateway(t testing.TB, c Config) *Gateway {
 	dir := shortTempDir(t) // for the control socket's name
 	g := &Gateway{
 		Address: c.Address, StateDir: filepath.Join(dir, "state"), ConfigPath: filepath.Join(dir, "config.hcl"),
-		Key: NewKey(t),
+		Key: NewKey(t), plain: c.Plain,
 	}
 	if g.Address == "" {
 		g.Address = Address(t)
@@ -69,7 +70,11 @@ func PrepareGateway(t testing.TB, c Config) *Gateway {
 // Start runs the gateway (again) and returns when it listens.
 func (g *Gateway) Start(t testing.TB) {
 	t.Helper()
-	g.Process = Start(t, "callhome-gateway", exec.Command(GatewayBinary(t), "serve", "--config", g.ConfigPath))
+	binary := gatewayCommand
+	if g.plain {
+		binary = plainCommand
+	}
+	g.Process = Start(t, "callhome-gateway", exec.Command(binary.path(t), "serve", "--config", g.ConfigPath))
 	output := g.Output
 	t.Cleanup(func() { checkOutput(t, output) })
 	Eventually(t, StartTimeout, "the gateway to listen", func() bool {

@@ -111,6 +111,27 @@ func NewSimulatedDevice(t testing.TB, o devicesim.Options) *Device {
 	return d
 }
 
+// NewSimulatedSSHDevice makes a device over SSH of a simulator. It starts when it
+// is to call home.
+func NewSimulatedSSHDevice(t testing.TB, o devicesim.Options) *Device {
+	t.Helper()
+	if o.Username == "" {
+		o.Username, o.Password = simulatorUser, Password
+	}
+	d := &Device{
+		Kind: "simulator", Username: o.Username, Password: o.Password, Target: "running", Output: &Output{},
+		HostKey: NewKey(t), BlobNamespace: devicesim.NamespaceSim, edit: editSystem,
+	}
+	var s *Simulator
+	d.Alive = func() bool { return s != nil }
+	d.call = func(t testing.TB, gateway string) Call {
+		o.Connect, o.Reconnect = gateway, time.Second
+		s = NewSimulator(t, d.HostKey, o)
+		return simulatorCall{s}
+	}
+	return d
+}
+
 type simulatorCall struct{ *Simulator }
 
 // Kill resets the connection, and the device is gone.
