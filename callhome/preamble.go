@@ -44,7 +44,11 @@ func readPreamble(c *callConn, deadline time.Time) (claim, error) {
 		}
 		if version >= 0 {
 			c.replay = bytes.Clone(buf[version:])
-			return parseClaim(buf[:version])
+			said, err := parseClaim(buf[:version])
+			if err != nil {
+				return claim{}, fmt.Errorf("the device begins like Junos, but its lines before SSH are malformed: %w", err)
+			}
+			return said, nil
 		}
 		if buf, err = readMore(c, buf, early); err == nil {
 			continue

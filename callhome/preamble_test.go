@@ -47,6 +47,7 @@ func TestScanPreamble(t *testing.T) {
 func FuzzPreamble(f *testing.F) {
 	f.Add([]byte("MSG-ID: DEVICE-CONN-INFO\r\nSSH-2.0-x\r\n"))
 	f.Add([]byte("\x16\x03\x01\x02\x00"))
+	f.Add([]byte(junosLines("r1", junosKey(1), "secret") + "SSH-2.0-x\r\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		version, err := scanPreamble(in)
 		if err != nil && version != -1 {
@@ -57,6 +58,9 @@ func FuzzPreamble(f *testing.F) {
 		}
 		if version < 0 && err == nil && len(in) > maxPreambleBytes+maxVersionLine {
 			t.Fatal("would read on without a bound")
+		}
+		if version >= 0 {
+			checkClaim(t, in[:version])
 		}
 	})
 }
