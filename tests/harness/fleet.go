@@ -24,7 +24,7 @@ type Fleet struct {
 // NewFleet makes the keys of a fleet, and starts nothing.
 func NewFleet(t testing.TB, name string, count int) *Fleet {
 	t.Helper()
-	f := &Fleet{name: name, seed: t.Name() + " " + name, Keys: make([]Key, count), Usernames: []string{simulatorUser}}
+	f := &Fleet{name: name, seed: t.Name() + " " + name, Keys: make([]Key, count), Usernames: []string{SimulatorName}}
 	for i := range f.Keys {
 		signer, err := devicesim.KeyFromSeed(f.seed, i)
 		if err != nil {

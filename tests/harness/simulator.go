@@ -21,9 +21,8 @@ type Simulator struct {
 	stop func()
 }
 
-const (
-	simulatorUser = "sim"
-)
+// SimulatorName is the username that simulators let in.
+const SimulatorName = "sim"
 
 // NewSimulator starts a device with this host key that calls the gateway,
 // until the test ends. Credentials are set where the options leave them out.
@@ -31,7 +30,7 @@ func NewSimulator(t testing.TB, key Key, o devicesim.Options) *Simulator {
 	t.Helper()
 	o.HostKeys = []ssh.Signer{key.Signer}
 	if o.Username == "" {
-		o.Username, o.Password = simulatorUser, Password
+		o.Username, o.Password = SimulatorName, Password
 	}
 	return startSimulator(t, o)
 }
@@ -82,14 +81,14 @@ func startSimulator(t testing.TB, o devicesim.Options) *Simulator {
 func (s *Simulator) Stop() { s.stop() }
 
 // SimulatorUser is the user entry of this name that logs in to simulators.
-func SimulatorUser(name string) string { return UserEntry(name, simulatorUser, Password) }
+func SimulatorUser(name string) string { return UserEntry(name, SimulatorName, Password) }
 
 // NewSimulatedDevice makes a device over TLS of a simulator, for the tests that
 // run on all kinds. It starts when it is to call home.
 func NewSimulatedDevice(t testing.TB, o devicesim.Options) *Device {
 	t.Helper()
 	d := &Device{
-		Kind: "simulator over TLS", Target: "running", Output: &Output{}, BlobNamespace: devicesim.NamespaceSim, TLS: NewDeviceTLS(t, simulatorUser),
+		Kind: "simulator over TLS", Target: "running", Output: &Output{}, BlobNamespace: devicesim.NamespaceSim, TLS: NewDeviceTLS(t, SimulatorName),
 		edit: editSystem,
 	}
 	if o.Candidate {
@@ -116,7 +115,7 @@ func NewSimulatedDevice(t testing.TB, o devicesim.Options) *Device {
 func NewSimulatedSSHDevice(t testing.TB, o devicesim.Options) *Device {
 	t.Helper()
 	if o.Username == "" {
-		o.Username, o.Password = simulatorUser, Password
+		o.Username, o.Password = SimulatorName, Password
 	}
 	d := &Device{
 		Kind: "simulator", Username: o.Username, Password: o.Password, Target: "running", Output: &Output{},

@@ -15,7 +15,7 @@ func NewSimulatorProcess(t testing.TB, namespace string) *Device {
 	binary := SimulatorBinary(t)
 	d := &Device{
 		Kind: "simulator over TLS", Target: "running", Output: &Output{}, BlobNamespace: devicesim.NamespaceSim,
-		TLS: NewDeviceTLS(t, simulatorUser), edit: editSystem,
+		TLS: NewDeviceTLS(t, SimulatorName), edit: editSystem,
 	}
 	var p *Process
 	d.Alive = func() bool { return p != nil && p.Running() }
