@@ -9,9 +9,10 @@ import (
 )
 
 const (
-	// placesShare is the part of all places that one source may have.
+	// placesShare is the part of all places that one source may have unless
+	// something else is said.
 	placesShare = 4
-	// minPlaces is what a source may have at least.
+	// minPlaces is what a source may then have at least.
 	minPlaces = 4
 	// patience is how long the other side may take before its place can go to
 	// somebody else: honest ones in a storm must not evict one another.
@@ -29,7 +30,8 @@ const (
 //     penalised sources before all others, and waits longest there. If those of
 //     the largest source have only just begun to wait, it is the one that waits
 //     longest of all.
-//   - A source has a quarter of all, and 4 at least. When it has those, its own
+//   - A source has its share: a quarter of all, and 4 at least, unless something
+//     else is said. When it has those, its own
 //     victim is the one that waits longest, for 2 s at least.
 //   - Without a victim the newcomer gets no place.
 //
@@ -90,7 +92,12 @@ type placesSource struct {
 
 // NewPlaces returns a number of free places.
 func NewPlaces(limit int) *Places {
-	return &Places{limit: limit, share: max(minPlaces, limit/placesShare), sources: make(map[sourceKey]*placesSource)}
+	return NewSharedPlaces(limit, max(minPlaces, limit/placesShare))
+}
+
+// NewSharedPlaces is NewPlaces with another share for each source.
+func NewSharedPlaces(limit, share int) *Places {
+	return &Places{limit: limit, share: share, sources: make(map[sourceKey]*placesSource)}
 }
 
 // Enter takes a place, or returns nil when there is none. The place begins as

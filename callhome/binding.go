@@ -29,6 +29,10 @@ type binding struct {
 	unvouched bool
 }
 
+// trusted reports whether somebody has vouched for the device, or at least it
+// is not here for the first time.
+func (b *binding) trusted() bool { return !b.unpinned || !b.unvouched }
+
 // verdict is what stage B and the table of links say of a device that has
 // proved its identity.
 type verdict struct {

@@ -20,7 +20,12 @@ type call struct {
 	info   CallInfo
 	at     time.Time
 	links  *sync.WaitGroup
-	place  *auth.Place
+	// arrival is what the call counts as, place its own among the calls in
+	// progress, and ticket its place among the handshakes, once it has one.
+	arrival auth.Arrival
+	place   *auth.Place
+	ticket  *ticket
+	evicted bool
 	// listener is what was called.
 	listener *Listener
 	// proxied says that a proxy has made the connection on the device's behalf.
@@ -45,11 +50,14 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, l *Listener, links *s
 	}
 	c.report(r)
 	if link != nil {
-		c.plan, c.binding = nil, nil // the link keeps c for as long as it lives
+		c.plan, c.binding, c.place, c.ticket = nil, nil, nil, nil // the link keeps c for as long as it lives
 		return
 	}
-	if r.reason.holds() {
-		s.hold(ctx, c.conn)
+	if c.place != nil && c.blames(r.reason) {
+		s.standings.blame(c.arrival.Source)
+	}
+	if c.holds(r.reason) {
+		c.hold(ctx)
 	}
 	_ = c.conn.end()
 }
@@ -65,21 +73,33 @@ func (c *call) enter(ctx context.Context) (*Link, *rejection) {
 	if r := c.arrive(ctx); r != nil {
 		return nil, r
 	}
-	s, remote := c.server, c.info.Remote.Addr()
-	source := s.opts.Sources.Of(remote)
-	c.place = s.calls.Enter(auth.Arrival{
-		Source: source, Exempt: s.opts.Sources.Exempts(remote),
-		Evict: func() { _ = c.conn.Close() },
-	})
-	if c.place == nil {
-		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", source)
+	c.arrival = c.server.arrivalOf(c.info.Remote.Addr())
+	c.arrival.Evict = func() { _ = c.conn.Close() }
+	if c.place = c.server.calls.Enter(c.arrival); c.place == nil {
+		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", c.arrival.Source)
 	}
 	defer c.place.Leave()
 	link, r := c.accept(ctx)
-	if r != nil && c.place.Evicted() {
-		r = reject(RejectedLimit, "the call kept the gateway waiting while others wanted in, in all or from %s (max_calls, a quarter of it for one source)", source)
+	if c.ticket != nil {
+		c.ticket.leave()
 	}
-	return link, r
+	return link, c.unlessEvicted(r)
+}
+
+// unlessEvicted says so where the call had to go for others: what came of it
+// follows from that.
+func (c *call) unlessEvicted(r *rejection) *rejection {
+	switch {
+	case r == nil:
+		return nil
+	case c.place.Evicted():
+		c.evicted = true
+		return reject(RejectedLimit, "the device kept the gateway waiting while others wanted in (max_calls)")
+	case c.ticket.evicted():
+		c.evicted = true
+		return reject(RejectedLimit, "the device kept the gateway waiting in its handshake while others wanted theirs (max_handshakes, max_handshakes_per_source)")
+	}
+	return r
 }
 
 // accept is the accept procedure. It returns the link, or why there is none.
@@ -89,6 +109,7 @@ func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 			return nil, r
 		}
 	}
+	c.place.Waiting(false)
 	var r *rejection
 	if c.plan, r = c.server.plan(ctx, c.info, c.listener, c.claim); r != nil {
 		return nil, r
@@ -99,24 +120,13 @@ func (c *call) accept(ctx context.Context) (*Link, *rejection) {
 	return c.loginSSH(ctx)
 }
 
-// queue waits for a handshake slot, which leave gives back. No call has one
-// before the device has said something: those that are silent would keep the
-// others waiting.
-func (c *call) queue(ctx context.Context) (leave func(), r *rejection) {
-	leave, err := c.server.gate.enter(ctx, auth.Network(c.info.Remote.Addr()), c.at)
-	if err != nil {
-		return nil, reject(RejectedLimit, "%v: the call waited %s for its key exchange (max_handshakes, max_handshakes_per_source)",
-			err, time.Since(c.at).Round(time.Second))
-	}
-	return leave, nil
+// starved is the outcome of a call that got no turn.
+func starved(p *pace) *rejection {
+	return reject(RejectedLimit, "%v: the call has waited for its turn for more than %s (max_handshakes, max_handshakes_per_source)", p.starved, maxQueued)
 }
 
 func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
-	leave, r := c.queue(ctx)
-	if r != nil {
-		return nil, r
-	}
-	l := &login{server: c.server, call: c.conn, plan: c.plan, leave: leave}
+	l := &login{server: c.server, call: c.conn, plan: c.plan, pace: c.pace(ctx, wholeSSH)}
 	conn, channels, requests, err := l.run(ctx)
 	c.binding, c.proof = l.binding, l.proved
 	if err != nil {
@@ -240,6 +250,7 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	s.hellos.share(link.Control())
 	c.saw(time.Now())
 	link.attached.Store(true)
+	s.standings.attached(c.arrival.Source)
 	s.opts.Attach(link)
 	return nil
 }
@@ -254,6 +265,7 @@ func (c *call) linkEnded(link *Link) {
 		return // handle closes the call
 	}
 	_ = c.conn.end()
+	s.standings.detached(c.arrival.Source)
 	s.opts.Detach(link)
 	s.log.Info("a device is away", "device", link.name, "detail", link.Err().Error(),
 		"lasted", time.Since(link.since).Round(time.Second))

@@ -24,9 +24,11 @@ type callConn struct {
 	// greeted is our version line once it was sent, so that x/crypto's own
 	// sending of it is swallowed; only the first writer touches it.
 	greeted []byte
-	// overheard, if not nil, is shown what the device sends; if it fails, the
-	// read does. It is set before the reading begins, and unset while nobody reads.
-	overheard func([]byte) error
+	// overheard, if not nil, is shown what the device sends. It is set before
+	// the reading begins, and unset while nobody reads.
+	overheard func([]byte)
+	// pace, if not nil, is how a handshake reads; only the reader touches it.
+	pace *pace
 	// muted keeps what is written in farewell, for the end of the call. Only
 	// the goroutine that handles the call uses the two.
 	muted    bool
@@ -55,23 +57,32 @@ func (c *callConn) Read(p []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	if len(c.replay) > 0 {
-		n := copy(p, c.replay)
-		if c.replay = c.replay[n:]; len(c.replay) == 0 {
-			c.replay = nil
+	var n int
+	var err error
+	switch {
+	case c.pace != nil:
+		n, err = c.pace.read(p)
+	case len(c.replay) > 0:
+		n = copy(p, c.replay)
+		c.consume(n)
+	default:
+		n, err = c.Conn.Read(p)
+		if n > 0 {
+			c.touch()
 		}
-		return n, nil
+		err = c.note(err)
 	}
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.touch()
-		if c.overheard != nil {
-			if err := c.overheard(p[:n]); err != nil {
-				return 0, err
-			}
-		}
+	if n > 0 && c.overheard != nil {
+		c.overheard(p[:n])
 	}
-	return n, c.note(err)
+	return n, err
+}
+
+// consume takes what was read from the replay.
+func (c *callConn) consume(n int) {
+	if c.replay = c.replay[n:]; len(c.replay) == 0 {
+		c.replay = nil
+	}
 }
 
 // touch notes a sign of life.

@@ -1,97 +1,249 @@
 package callhome
 
 import (
+	"container/list"
 	"context"
 	"errors"
-	"net/netip"
+	"runtime"
 	"sync"
 	"time"
+
+	"callhome-gateway/auth"
 )
 
-// maxQueued is how long a call may wait for its handshake. A device has given
-// up on an older one (libnetconf2 after 10 s of silence), and serving it would
-// waste the key exchange of one that still waits.
-const maxQueued = 8 * time.Second
+const (
+	// maxQueued is how long a call may wait for its turns. A device has given
+	// up on an older one (libnetconf2 after 10 s of silence), and serving it
+	// would waste the key exchange of one that still waits.
+	maxQueued = 8 * time.Second
+	// minQueued is for what came in late: a device that was slow to speak.
+	minQueued = time.Second
+	// maxFirstTurns are what an honest handshake needs, more than twice over.
+	// One that asks for more goes on in the second class.
+	maxFirstTurns = 8
+	// secondClass is the part of the turns that is for the second class even
+	// where the first waits.
+	secondClass = 8
+	// retryPlaces is when handshakes that found no place are tried again: by
+	// then others may keep the gateway waiting for too long.
+	retryPlaces = 50 * time.Millisecond
+)
 
 var errQueuedTooLong = errors.New("too many handshakes are in progress")
 
-// gate bounds the key exchanges in progress, in all and for each source, so
-// that ten thousand devices which call at once queue instead of all being slow.
+// gate bounds handshakes in two ways. Their number, since each takes memory:
+// when there are enough, one whose device keeps us waiting makes room (see
+// auth.Places). And the processors: a handshake computes when it has a turn,
+// and has none while it waits for its device, so that slow and silent devices
+// cost no turns, and ten thousand that call at once queue instead of all being
+// slow.
+//
+// Turns go round among the sources, first to handshakes that have begun: they
+// end the sooner. Penalised sources are second class: they get a turn when no
+// other wants one, and one in eight in any case.
 type gate struct {
-	slots     chan struct{}
-	perSource int
+	handshakes *auth.Places
 
-	mu      sync.Mutex // guards sources
-	sources map[netip.Prefix]*sourceSlots
+	// mu guards the following, and the tickets while they wait. auth.Places'
+	// lock comes inside it.
+	mu       sync.Mutex
+	idle     int // turns that nobody has
+	granted  uint64
+	begun    *lanes
+	starting *lanes
+	second   *lanes
+	retrying bool
 }
 
-// sourceSlots are the slots of one source. It is in the map while used > 0,
-// where waiting calls count as well.
-type sourceSlots struct {
-	slots chan struct{}
-	used  int
-}
-
-func newGate(total, perSource int) *gate {
+func newGate(handshakes, perSource int) *gate {
 	return &gate{
-		slots:     make(chan struct{}, total),
-		perSource: perSource,
-		sources:   make(map[netip.Prefix]*sourceSlots),
+		handshakes: auth.NewSharedPlaces(handshakes, perSource),
+		idle:       runtime.GOMAXPROCS(0),
+		begun:      newLanes(),
+		starting:   newLanes(),
+		second:     newLanes(),
 	}
 }
 
-// enter waits for a slot until the call that came in at called is too old, and
-// for a second at least. The source's own slots come first: the calls of one
-// busy source wait among themselves, not in front of everybody else's. The
-// returned function gives the slot back; calling it again does nothing.
-func (g *gate) enter(ctx context.Context, source netip.Prefix, called time.Time) (leave func(), err error) {
-	wait := max(time.Until(called.Add(maxQueued)), time.Second)
-	ctx, cancel := context.WithTimeoutCause(ctx, wait, errQueuedTooLong)
+// ticket is one handshake at the gate. Only the goroutine that carries it on
+// uses it, one after the other.
+type ticket struct {
+	gate    *gate
+	arrival auth.Arrival
+	// patience is how much longer it may wait, in all.
+	patience time.Duration
+	// ready has the turn that was granted.
+	ready chan struct{}
+	// has says that it has a turn, and turns is how many it has had. Both are
+	// the gate's while it waits.
+	has   bool
+	turns int
+	// greets says that the first turn is for a greeting only, before the device
+	// has said anything: there is no need of a place for that.
+	greets bool
+	// place is nil until it has begun.
+	place *auth.Place
+
+	// Where it waits; nil when it does not.
+	queue *lanes
+	lane  *lane
+	at    *list.Element
+}
+
+// ticket is for a call that was accepted at called.
+func (g *gate) ticket(arrival auth.Arrival, called time.Time) *ticket {
+	return &ticket{gate: g, arrival: arrival, patience: maxQueued - time.Since(called), ready: make(chan struct{}, 1)}
+}
+
+func (t *ticket) laneKey() laneKey {
+	if t.arrival.Exempt {
+		return laneKey{t.arrival.Source, t}
+	}
+	return laneKey{source: t.arrival.Source}
+}
+
+// take waits for a turn. It fails with errQueuedTooLong when the handshake has
+// waited for too long in all, or with the cause of ctx.
+func (t *ticket) take(ctx context.Context) error {
+	if t.grantedAtOnce() {
+		return nil
+	}
+	begin := time.Now()
+	defer func() { t.patience -= time.Since(begin) }()
+	ctx, cancel := context.WithTimeoutCause(ctx, max(t.patience, minQueued), errQueuedTooLong)
 	defer cancel()
-	own := g.join(source)
-	if err := acquire(ctx, own.slots); err != nil {
-		g.part(source)
-		return nil, err
-	}
-	if err := acquire(ctx, g.slots); err != nil {
-		<-own.slots
-		g.part(source)
-		return nil, err
-	}
-	return sync.OnceFunc(func() {
-		<-g.slots
-		<-own.slots
-		g.part(source)
-	}), nil
-}
-
-func acquire(ctx context.Context, slots chan struct{}) error {
 	select {
-	case slots <- struct{}{}:
+	case <-t.ready:
 		return nil
 	case <-ctx.Done():
+	}
+	if t.withdraw() {
 		return context.Cause(ctx)
 	}
+	<-t.ready // at the last moment
+	return nil
 }
 
-func (g *gate) join(source netip.Prefix) *sourceSlots {
+func (t *ticket) grantedAtOnce() bool {
+	g := t.gate
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	own := g.sources[source]
-	if own == nil {
-		own = &sourceSlots{slots: make(chan struct{}, g.perSource)}
-		g.sources[source] = own
+	g.queueLocked(t).push(t)
+	g.grantLocked()
+	if t.has {
+		<-t.ready
 	}
-	own.used++
-	return own
+	return t.has
 }
 
-func (g *gate) part(source netip.Prefix) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if own := g.sources[source]; own != nil {
-		if own.used--; own.used == 0 {
-			delete(g.sources, source)
+// withdraw takes the ticket out of its queue, unless it has its turn already.
+func (t *ticket) withdraw() bool {
+	t.gate.mu.Lock()
+	defer t.gate.mu.Unlock()
+	if t.has {
+		return false
+	}
+	t.queue.remove(t)
+	return true
+}
+
+func (g *gate) queueLocked(t *ticket) *lanes {
+	switch {
+	case t.arrival.Penalised, t.turns >= maxFirstTurns:
+		return g.second
+	case t.place != nil:
+		return g.begun
+	}
+	return g.starting
+}
+
+// grantLocked gives out the turns that nobody has.
+func (g *gate) grantLocked() {
+	for g.idle > 0 {
+		t := g.nextLocked()
+		if t == nil {
+			break
+		}
+		g.idle--
+		g.granted++
+		t.turns++
+		t.has = true
+		t.ready <- struct{}{}
+	}
+	if g.idle > 0 && !g.retrying && !(g.starting.empty() && g.second.empty()) {
+		g.retrying = true
+		time.AfterFunc(retryPlaces, g.retry)
+	}
+}
+
+func (g *gate) nextLocked() *ticket {
+	classes := [...]*lanes{g.begun, g.starting, g.second}
+	if g.granted%secondClass == secondClass-1 {
+		classes = [...]*lanes{g.second, g.begun, g.starting}
+	}
+	for _, class := range classes {
+		if t := class.next(g.mayBeginLocked); t != nil {
+			return t
 		}
 	}
+	return nil
+}
+
+// mayBeginLocked finds a place for a handshake that has none.
+func (g *gate) mayBeginLocked(t *ticket) bool {
+	if t.greets && t.turns == 0 {
+		return true
+	}
+	if t.place == nil {
+		if t.place = g.handshakes.Enter(t.arrival); t.place != nil {
+			t.place.Waiting(false)
+		}
+	}
+	return t.place != nil
+}
+
+func (g *gate) retry() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.retrying = false
+	g.grantLocked()
+}
+
+// pause gives the turn back, because the device must say something now.
+func (t *ticket) pause() {
+	if t.place != nil {
+		t.place.Waiting(true)
+	}
+	t.giveBack()
+}
+
+// resume is take for a handshake that was paused.
+func (t *ticket) resume(ctx context.Context) error {
+	if t.place != nil {
+		t.place.Waiting(false)
+	}
+	return t.take(ctx)
+}
+
+// leave gives back all that the ticket has. It may be called again.
+func (t *ticket) leave() {
+	if t.place != nil {
+		t.place.Leave()
+	}
+	t.giveBack()
+}
+
+// evicted reports whether the handshake had to go for another. It may be asked
+// of no ticket at all.
+func (t *ticket) evicted() bool { return t != nil && t.place != nil && t.place.Evicted() }
+
+func (t *ticket) giveBack() {
+	g := t.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if t.has {
+		t.has = false
+		g.idle++
+	}
+	g.grantLocked()
 }

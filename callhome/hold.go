@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"context"
-	"io"
 	"time"
 )
 
@@ -11,23 +10,39 @@ const maxHeldBytes = 64 << 10
 
 // hold keeps a rejected call open and idle for the reject delay, because
 // libnetconf2 and others redial at once when they are closed at once. It
-// returns early when the device goes away, and does nothing when as many as
-// allowed are held already.
-func (s *Server) hold(ctx context.Context, c *callConn) {
+// returns early when the device goes away, or when the place is needed for
+// another call, and does nothing when the source has its share of them.
+func (c *call) hold(ctx context.Context) {
+	s, conn := c.server, c.conn.Conn
 	if s.opts.RejectDelay <= 0 {
 		return
 	}
-	select {
-	case s.held <- struct{}{}:
-		defer func() { <-s.held }()
-	default:
+	end := func() { _ = conn.Close() }
+	c.arrival.Evict = end
+	place := s.held.Enter(c.arrival)
+	if place == nil {
 		return
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.Conn.Close() })
+	defer place.Leave()
+	stop := context.AfterFunc(ctx, end)
 	defer stop()
-	if c.Conn.SetDeadline(time.Now().Add(s.opts.RejectDelay)) == nil {
-		_, _ = io.Copy(io.Discard, io.LimitReader(c.Conn, maxHeldBytes))
+	if conn.SetDeadline(time.Now().Add(s.opts.RejectDelay)) != nil {
+		return
 	}
+	var ignored [512]byte
+	for had := 0; had < maxHeldBytes; {
+		n, err := conn.Read(ignored[:])
+		if err != nil {
+			return
+		}
+		had += n
+	}
+}
+
+// holds reports whether the call, which ended for this reason, is held. None
+// is whose source comes with nothing good, nor one that kept us waiting.
+func (c *call) holds(reason Reason) bool {
+	return reason.holds() && !c.arrival.Penalised && !c.evicted
 }
 
 // holds reports whether a call that ended for this reason is held. A device

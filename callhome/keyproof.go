@@ -32,8 +32,10 @@ type messageHead struct {
 
 // The record and message types of RFC 5246 that matter here.
 const (
-	recordAlert     = 21
-	recordHandshake = 22
+	recordChangeCipherSpec = 20
+	recordAlert            = 21
+	recordHandshake        = 22
+	recordApplicationData  = 23
 
 	messageServerKeyExchange  = 12
 	messageCertificateRequest = 13

@@ -28,9 +28,7 @@ type login struct {
 	server *Server
 	call   *callConn
 	plan   *plan
-	// leave gives the handshake slot back once the key exchange is over: a
-	// login may wait for a RADIUS server for a minute.
-	leave func()
+	pace   *pace
 
 	// The fields below are set in the host key callback, which x/crypto runs
 	// before it goes on to the login, and then only read.
@@ -48,17 +46,27 @@ var errLoginRefused = errors.New("the device refused the login")
 
 // run returns the connection after a successful login.
 func (l *login) run(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	defer l.leave()
-	if err := l.call.SetDeadline(time.Now().Add(keyExchangeTimeout)); err != nil {
-		return nil, nil, nil, err
-	}
 	stop := context.AfterFunc(ctx, func() { _ = l.call.Close() })
 	defer stop()
+	if err := l.begin(); err != nil {
+		return nil, nil, nil, err
+	}
 	conn, channels, requests, err := ssh.NewClientConn(l.call, l.plan.remote.String(), l.config(ctx))
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	return conn, channels, requests, l.call.SetDeadline(time.Time{})
+}
+
+// begin waits until there is something to do, and for the turn to do it.
+func (l *login) begin() error {
+	if err := l.call.greet(time.Now().Add(keyExchangeTimeout)); err != nil {
+		return err
+	}
+	if err := l.pace.awaitPacket(); err != nil {
+		return err
+	}
+	return l.pace.take()
 }
 
 func (l *login) config(ctx context.Context) *ssh.ClientConfig {
@@ -85,12 +93,14 @@ func (l *login) checkHostKey(ctx context.Context, key ssh.PublicKey) error {
 		}
 		return nil
 	}
-	l.leave()
+	l.pace.stop()
 	l.proved = proved
 	l.verdict = l.server.decide(ctx, l.plan, proved)
 	if l.rejected != nil {
 		return l.rejected
 	}
+	// A login may wait for a RADIUS server for a minute.
+	l.pace.trusted(l.binding.trusted())
 	l.phase = phaseLogin
 	return l.call.SetDeadline(time.Now().Add(loginTimeout))
 }
@@ -167,6 +177,8 @@ func (l *login) outcome(err error) (r *rejection, refused bool) {
 	switch {
 	case l.rejected != nil:
 		return l.rejected, false
+	case l.pace.starved != nil:
+		return starved(l.pace), false
 	case l.refused || l.disconnectedForAuth(err):
 		return reject(FailedLogin, "%s refused the login as %s with the user entry %s: check the entry's credentials and the device's",
 			l.binding.name, Quote(l.binding.user.Username), l.binding.user.Name), true

@@ -67,13 +67,18 @@ type Options struct {
 	ReplyLiveness bool
 	// Sources say what counts as one source in the bounds below.
 	Sources auth.Sources
-	// MaxHandshakes bounds the key exchanges in progress (default 64).
+	// MaxHandshakes bounds the key exchanges in progress, each of which takes
+	// some 60 KiB of memory (default 512). The others queue; how many of them
+	// compute at a time follows from the number of processors. When all are
+	// taken, one whose device keeps us waiting makes room (see auth.Places).
 	MaxHandshakes int
-	// MaxHandshakesPerSource bounds those from one address (default 16).
+	// MaxHandshakesPerSource bounds those from one source (default 128).
 	MaxHandshakesPerSource int
-	// MaxCalls bounds the calls that are not yet links (default 4096).
+	// MaxCalls bounds the calls that are not yet links (default 4096). One
+	// source has a quarter of them, and 4 at least.
 	MaxCalls int
-	// MaxHeld bounds the rejected calls that are held open (default 1024).
+	// MaxHeld bounds the rejected calls that are held open (default 1024). One
+	// source has a quarter of them, and 4 at least.
 	MaxHeld int
 }
 

@@ -69,7 +69,7 @@ func readPreamble(c *callConn, deadline time.Time) (claim, error) {
 // readMore appends one read to buf, waiting until the deadline.
 func readMore(c *callConn, buf []byte, deadline time.Time) ([]byte, error) {
 	if len(buf) == cap(buf) {
-		buf = append(make([]byte, 0, min(2*cap(buf), maxPreambleBytes+1)), buf...)
+		buf = append(make([]byte, 0, max(512, 2*cap(buf))), buf...)
 	}
 	if err := c.SetReadDeadline(deadline); err != nil {
 		return buf, err
@@ -81,8 +81,11 @@ func readMore(c *callConn, buf []byte, deadline time.Time) ([]byte, error) {
 	return buf[:len(buf)+n], err
 }
 
-// greet sends our version line ahead of x/crypto.
+// greet sends our version line ahead of x/crypto, unless it was sent.
 func (c *callConn) greet(deadline time.Time) error {
+	if c.greeted != nil {
+		return nil
+	}
 	line := []byte(clientVersion + "\r\n")
 	if err := c.SetWriteDeadline(deadline); err != nil {
 		return err

@@ -43,8 +43,10 @@ type Server struct {
 	hellos   *helloSets
 	broken   *brokenConns
 	gate     *gate
-	held     chan struct{}
+	held     *auth.Places
 	calls    *auth.Places
+
+	standings *standings
 }
 
 // New checks the options and returns a server that accepts nothing yet.
@@ -68,8 +70,10 @@ func New(opts Options) (*Server, error) {
 		hellos:   newHelloSets(),
 		broken:   newBrokenConns(),
 		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
-		held:     make(chan struct{}, opts.MaxHeld),
+		held:     auth.NewPlaces(opts.MaxHeld),
 		calls:    auth.NewPlaces(opts.MaxCalls),
+
+		standings: newStandings(),
 	}
 	for i := range opts.Entries {
 		if err := s.addEntry(&opts.Entries[i]); err != nil {
@@ -86,8 +90,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.KeepaliveInterval, 15*time.Second)
 	setDefault(&o.DeadAfter, 45*time.Second)
 	setDefault(&o.IdleRPC, 4*time.Minute)
-	setDefault(&o.MaxHandshakes, 64)
-	setDefault(&o.MaxHandshakesPerSource, 16)
+	setDefault(&o.MaxHandshakes, 512)
+	setDefault(&o.MaxHandshakesPerSource, 128)
 	setDefault(&o.MaxCalls, 4096)
 	setDefault(&o.MaxHeld, 1024)
 	if o.Log == nil {

@@ -28,8 +28,7 @@ type tlsLogin struct {
 	server *Server
 	call   *callConn
 	plan   *plan
-	queue  func(context.Context) (leave func(), r *rejection)
-	leave  func() // gives the handshake slot back; nil until there is one
+	pace   *pace
 
 	// claim is what the device shows, until it has proved it.
 	claim proof
@@ -40,7 +39,7 @@ type tlsLogin struct {
 
 // loginTLS is the part of the accept procedure that loginSSH is for SSH.
 func (c *call) loginTLS(ctx context.Context) (*Link, *rejection) {
-	l := &tlsLogin{server: c.server, call: c.conn, plan: c.plan, queue: c.queue}
+	l := &tlsLogin{server: c.server, call: c.conn, plan: c.plan, pace: c.pace(ctx, wholeTLS)}
 	conn, err := l.run(ctx)
 	c.binding, c.proof = l.binding, l.claim
 	if err != nil {
@@ -57,17 +56,13 @@ func (c *call) loginTLS(ctx context.Context) (*Link, *rejection) {
 // run returns the connection after the handshake. In TLS 1.3 the device has not
 // answered to our certificate by then: it does with what it sends first.
 func (l *tlsLogin) run(ctx context.Context) (*tls.Conn, error) {
-	defer func() {
-		if l.leave != nil {
-			l.leave()
-		}
-	}()
-	if err := l.call.SetDeadline(time.Now().Add(keyExchangeTimeout)); err != nil {
-		return nil, err
-	}
 	stop := context.AfterFunc(ctx, func() { _ = l.call.Close() })
 	defer stop()
-	l.call.overheard = func(p []byte) error { return l.hear(ctx, p) }
+	l.pace.ticket.greets = true
+	if err := l.pace.take(); err != nil {
+		return nil, err
+	}
+	l.call.overheard = l.heard.hear
 	conn := tls.Client(l.call, l.config(ctx))
 	err := conn.Handshake()
 	l.call.overheard = nil
@@ -78,21 +73,6 @@ func (l *tlsLogin) run(ctx context.Context) (*tls.Conn, error) {
 		return nil, err
 	}
 	return conn, l.call.SetDeadline(time.Time{})
-}
-
-// hear reads along what the device sends. With its first byte the call takes its
-// handshake slot, and the time of the handshake begins.
-func (l *tlsLogin) hear(ctx context.Context, p []byte) error {
-	if l.leave == nil {
-		if l.leave, l.rejected = l.queue(ctx); l.rejected != nil {
-			return l.rejected
-		}
-		if err := l.call.SetDeadline(time.Now().Add(keyExchangeTimeout)); err != nil {
-			return err
-		}
-	}
-	l.heard.hear(p)
-	return nil
 }
 
 // config is for one handshake. There is no SNI: the device called, and has no
@@ -142,11 +122,13 @@ func (l *tlsLogin) clientCertificate(ctx context.Context, cri *tls.CertificateRe
 		return nil, l.rejected
 	}
 	l.answered = true
+	l.pace.trusted(l.binding.trusted())
 	return &l.binding.user.TLS.Certificate, nil
 }
 
 func (l *tlsLogin) decide(ctx context.Context) {
-	l.leave()
+	l.pace.stop()
+	_ = l.call.SetDeadline(time.Now().Add(l.pace.left)) // it fails when the call has ended
 	l.verdict = l.server.decide(ctx, l.plan, l.claim)
 }
 
@@ -166,6 +148,8 @@ func (l *tlsLogin) outcome(err error) (r *rejection, refused bool) {
 	switch {
 	case l.rejected != nil:
 		return l.rejected, false
+	case l.pace.starved != nil:
+		return starved(l.pace), false
 	case l.answered && alertOf(err) != 0:
 		return refusedLogin(l.binding, err)
 	case l.call.timedOut():
