@@ -109,6 +109,12 @@ func NamedEntry(name, expected, user string, port int, more ...string) string {
 	return sessionEntry(name, user, port, append(more, fmt.Sprintf("certificate_names = [%q]", expected)))
 }
 
+// PrincipalEntry is a session entry that expects a principal in an SSH host
+// certificate, which a CA of the user must have signed.
+func PrincipalEntry(name, principal, user string, port int, more ...string) string {
+	return sessionEntry(name, user, port, append(more, fmt.Sprintf("host_principals = [%q]", principal)))
+}
+
 func sessionEntry(name, user string, port int, lines []string) string {
 	if user != "" {
 		lines = append(lines, fmt.Sprintf("user = %q", user))

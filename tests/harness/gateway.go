@@ -192,6 +192,14 @@ func (g *Gateway) AwaitConnected(t testing.TB, name string) control.Device {
 	})
 }
 
+// AwaitConnectedCount waits until so many devices have a link.
+func (g *Gateway) AwaitConnectedCount(t testing.TB, count int) {
+	t.Helper()
+	Eventually(t, StartTimeout, fmt.Sprintf("%d devices to be connected", count), func() bool {
+		return g.Status(t).Devices.Connected == count
+	})
+}
+
 // AwaitDevice waits for a device for which cond holds, and returns it.
 func (g *Gateway) AwaitDevice(t testing.TB, within time.Duration, what string, cond func(control.Device) bool) control.Device {
 	t.Helper()

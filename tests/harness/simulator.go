@@ -24,11 +24,12 @@ type Simulator struct {
 // SimulatorName is the username that simulators let in.
 const SimulatorName = "sim"
 
-// NewSimulator starts a device with this host key that calls the gateway,
-// until the test ends. Credentials are set where the options leave them out.
+// NewSimulator starts a device with this host key, before those of the options,
+// that calls the gateway, until the test ends. Credentials are set where the
+// options leave them out.
 func NewSimulator(t testing.TB, key Key, o devicesim.Options) *Simulator {
 	t.Helper()
-	o.HostKeys = []ssh.Signer{key.Signer}
+	o.HostKeys = append([]ssh.Signer{key.Signer}, o.HostKeys...)
 	if o.Username == "" {
 		o.Username, o.Password = SimulatorName, Password
 	}
