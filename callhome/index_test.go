@@ -125,3 +125,17 @@ func BenchmarkPlan(b *testing.B) {
 		})
 	}
 }
+
+// Two links may have devices of the same link-local address: the entry takes
+// the call of either, and the pins tell.
+func TestEntryAtALinkLocalAddress(t *testing.T) {
+	s, err := New(Options{Entries: []Entry{{Name: "a", Address: netip.MustParsePrefix("fe80::1/128")}}, Memory: &memory{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{"fe80::1%eth0", "fe80::1%eth1"} {
+		if got := s.at(netip.MustParseAddr(from), SSH, onListener(s, Listener{Transport: SSH})); len(got) != 1 {
+			t.Errorf("%d entries match a call from %s", len(got), from)
+		}
+	}
+}

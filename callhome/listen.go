@@ -14,7 +14,7 @@ import (
 // would open 0.0.0.0 to IPv6 as well. The error says what to do about it.
 func Listen(address netip.Addr, port uint16) (net.Listener, error) {
 	network := "tcp"
-	if address.Is4() {
+	if address = address.Unmap(); address.Is4() {
 		network = "tcp4"
 	}
 	ln, err := net.Listen(network, net.JoinHostPort(address.String(), strconv.Itoa(int(port))))
