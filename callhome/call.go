@@ -133,7 +133,7 @@ func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
 		r, refused := l.outcome(err)
 		return nil, c.failed(r, refused)
 	}
-	c.server.sources.served(c.info.Remote.Addr(), c.plan.user)
+	c.saw(time.Now())
 	link, b := c.newLink(), c.binding
 	link.bearer = &sshBearer{
 		link: link, conn: conn, channels: channels, requests: requests,
@@ -171,9 +171,8 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	switch {
 	case refused:
 		s.failures.Mark(b.identity, b.user.Name, now)
-		s.sources.served(c.info.Remote.Addr(), c.plan.user)
 	case r.reason == RejectedWrongUser:
-		s.sources.await(c.info.Remote.Addr(), b.user, now)
+		s.sources.await(c.plan.place(), b.identity, b.user, now)
 		if c.plan.told {
 			s.misled.add(c.info.Remote.Addr(), c.plan.deviceID)
 		}
@@ -185,11 +184,11 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	return r
 }
 
-// saw remembers the identity for the next call from its address. On TLS no
+// saw remembers the identity for the next call from its place. On TLS no
 // username must be chosen before it shows.
 func (c *call) saw(now time.Time) {
 	if c.info.Transport == SSH {
-		c.server.sources.saw(c.info.Remote.Addr(), c.binding.identity, now)
+		c.server.sources.saw(c.plan.place(), c.binding.identity, c.at, now)
 	}
 }
 
@@ -248,7 +247,6 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 		s.hunts.hit(c.plan.entry.Name, link.identity.Type)
 	}
 	s.hellos.share(link.Control())
-	c.saw(time.Now())
 	link.attached.Store(true)
 	s.standings.attached(c.arrival.Source)
 	s.opts.Attach(link)

@@ -39,6 +39,9 @@ type plan struct {
 	certificates bool
 }
 
+// place is where the call comes from and arrives.
+func (p *plan) place() place { return place{p.remote, p.listener.Name} }
+
 // plan is stage A.
 func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) (*plan, *rejection) {
 	remote := info.Remote.Addr()
@@ -66,7 +69,7 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) 
 		p.told = true
 		return p, nil
 	}
-	if p.user = s.sources.choose(remote, s.usualUser(p, matching), time.Now()); p.user == nil {
+	if p.user = s.sources.choose(p.place(), s.usualUser(p, matching), time.Now()); p.user == nil {
 		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", remote)
 	}
 	return p, nil
@@ -131,7 +134,7 @@ func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
 	if len(p.users) == 0 {
 		return p.listener.outlook.lastResort
 	}
-	if last := s.sources.lastSeen(p.remote); !last.IsZero() {
+	if last := s.sources.lastSeen(p.place()); !last.IsZero() {
 		if user := s.firstNotFailed(last, p.users); user != nil {
 			return user
 		}

@@ -2,6 +2,7 @@ package callhome
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -9,158 +10,232 @@ import (
 )
 
 const (
-	// maxAwaited bounds the addresses for which something is remembered.
-	maxAwaited = 16_384
-	// awaitFor is how long a username stays awaited: a device that needs it
-	// calls again within seconds.
+	// maxSources bounds the places for which something is remembered.
+	maxSources = 16_384
+	// The devices that are awaited, at one place and at all. Only those that are
+	// known come to be awaited: strangers cannot fill the table.
+	maxAwaited      = 1_024
+	maxAwaitedInAll = 65_536
+	// awaitFor is how long a device is awaited.
 	awaitFor = 10 * time.Minute
 )
 
-// sources remembers for each calling address what helps to choose a username
-// before the handshake shows who calls: the identity last seen from there, and
-// the users that devices behind it turned out to need. Best effort: behind a
-// NAT an address is many devices.
+// place is where calls come from and arrive: fleets that call different
+// listeners have nothing to do with each other.
+type place struct {
+	addr     netip.Addr
+	listener string
+}
+
+// sources remembers for each place what helps to choose a username before the
+// handshake shows who calls: the identity last seen there, and the devices that
+// turned out to need another. Best effort: behind a NAT an address is many
+// devices, and each call can announce one username only.
+//
+// A device that was told a wrong username is closed at once and calls again
+// after its redial interval, which is much the same for all devices of a place.
+// So it is due one interval after it was rejected, give or take what the
+// intervals seen there have varied by. A call gets the user that most of the
+// devices due at its time need. The calls that follow get the same one for as
+// long as a device that needs it is due: five usernames are done one after the
+// other, where changing between them would reach one call in five. When nobody
+// is due, first calls are likely, and get the usual user; in turn with the users
+// of devices that are overdue, whose intervals may have grown.
 type sources struct {
-	mu     sync.Mutex // guards byAddr and what it holds
-	byAddr map[netip.Addr]*source
+	mu      sync.Mutex // guards the following and what it holds
+	byPlace map[place]*source
+	awaited int // in all
 }
 
 type source struct {
 	used time.Time
 	last auth.Identity
-	// awaited are the users to try on the next calls, in turn with the one
-	// that would be chosen anyway.
-	awaited []awaitedUser
+	// awaited are in the order of their rejection.
+	awaited []awaited
+	// current is the user that the devices which are due get, and turn counts
+	// the calls while some are overdue.
+	current *auth.User
 	turn    int
+	// redial is the mean time from a rejection to the next call, and spread how
+	// far it is off, both as RFC 6298 estimates round trips; zero at first.
+	redial, spread time.Duration
 }
 
-type awaitedUser struct {
-	user  *auth.User
-	until time.Time
+// awaited is a device that needs another user than it was announced.
+type awaited struct {
+	identity auth.Identity
+	user     *auth.User
+	since    time.Time
 }
 
-func newSources() *sources { return &sources{byAddr: make(map[netip.Addr]*source)} }
+func newSources() *sources { return &sources{byPlace: make(map[place]*source)} }
 
-// lastSeen returns the identity last seen from the address, or the zero one.
-func (s *sources) lastSeen(addr netip.Addr) auth.Identity {
+// lastSeen returns the identity last seen at the place, or the zero one.
+func (s *sources) lastSeen(at place) auth.Identity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if src := s.byAddr[addr]; src != nil {
+	if src := s.byPlace[at]; src != nil {
 		return src.last
 	}
 	return auth.Identity{}
 }
 
-// saw notes that the identity called from the address.
-func (s *sources) saw(addr netip.Addr, id auth.Identity, now time.Time) {
+// saw notes that the identity has shown itself in a call that came in at called.
+// It is not awaited any more.
+func (s *sources) saw(at place, id auth.Identity, called, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.getLocked(addr, now).last = id
-}
-
-// await adds a user to those that are tried on calls from the address.
-func (s *sources) await(addr netip.Addr, user *auth.User, now time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	src := s.getLocked(addr, now)
-	for i := range src.awaited {
-		if src.awaited[i].user == user {
-			src.awaited[i].until = now.Add(awaitFor)
-			return
-		}
-	}
-	src.awaited = append(src.awaited, awaitedUser{user, now.Add(awaitFor)})
-	src.turn = len(src.awaited) - 1 // the device that needs it calls back first
-}
-
-// choose returns the user for a call from the address: the usual one, or in
-// turn with it one that is awaited.
-func (s *sources) choose(addr netip.Addr, usual *auth.User, now time.Time) *auth.User {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	src := s.byAddr[addr]
-	if src == nil {
-		return usual
-	}
-	src.expireLocked(now)
-	if len(src.awaited) == 0 {
-		return usual
-	}
-	turn := src.turn % (len(src.awaited) + 1)
-	src.turn = turn + 1
-	if turn == len(src.awaited) && usual != nil {
-		return usual
-	}
-	return src.awaited[turn%len(src.awaited)].user
-}
-
-// served notes that a device from the address got its login with the user,
-// which is no longer awaited.
-func (s *sources) served(addr netip.Addr, user *auth.User) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	src := s.byAddr[addr]
-	if src == nil {
+	src := s.getLocked(at, now)
+	src.last = id
+	i := slices.IndexFunc(src.awaited, func(a awaited) bool { return a.identity == id })
+	if i < 0 {
 		return
 	}
-	for i := range src.awaited {
-		if src.awaited[i].user == user {
-			src.awaited = append(src.awaited[:i], src.awaited[i+1:]...)
-			return
-		}
+	src.learn(called.Sub(src.awaited[i].since))
+	src.awaited = slices.Delete(src.awaited, i, i+1)
+	s.awaited--
+}
+
+// await notes that a device was rejected because it needs this user.
+func (s *sources) await(at place, id auth.Identity, user *auth.User, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	src := s.getLocked(at, now)
+	if len(src.awaited) >= maxAwaited || s.awaited >= maxAwaitedInAll && len(src.awaited) > 0 {
+		src.awaited = slices.Delete(src.awaited, 0, 1)
+		s.awaited--
+	}
+	if s.awaited < maxAwaitedInAll {
+		src.awaited = append(src.awaited, awaited{id, user, now})
+		s.awaited++
 	}
 }
 
-// allAwaited returns the users that are awaited, by address.
+// choose returns the user to announce to a call; usual is for devices that
+// nothing is known of.
+func (s *sources) choose(at place, usual *auth.User, now time.Time) *auth.User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	src := s.byPlace[at]
+	if src == nil {
+		return usual
+	}
+	s.expireLocked(src, now)
+	due, overdue := src.expected(now)
+	switch {
+	case len(due) > 0:
+		if !slices.Contains(due, src.current) {
+			src.current = mostFrequent(due)
+		}
+		return src.current
+	case len(overdue) > 0:
+		if src.turn++; src.turn%2 == 0 && usual != nil {
+			return usual
+		}
+		return overdue[src.turn/2%len(overdue)]
+	}
+	return usual
+}
+
+// expected returns the users of the devices that are due, and of those that
+// should have called by now. Until one has called again all are due.
+func (src *source) expected(now time.Time) (due, overdue []*auth.User) {
+	off := max(3*src.spread, src.redial/10)
+	for _, a := range src.awaited {
+		switch late := now.Sub(a.since) - src.redial; {
+		case src.redial == 0, late.Abs() <= off:
+			due = append(due, a.user)
+		case late > 0:
+			overdue = append(overdue, a.user)
+		}
+	}
+	return due, overdue
+}
+
+// learn takes a measured redial interval into account.
+func (src *source) learn(interval time.Duration) {
+	interval = max(interval, 1)
+	if src.redial == 0 {
+		src.redial, src.spread = interval, interval/4
+		return
+	}
+	off := interval - src.redial
+	src.redial += off / 8
+	src.spread += (off.Abs() - src.spread) / 4
+}
+
+// mostFrequent returns the user that is there most often, the first of several.
+func mostFrequent(users []*auth.User) *auth.User {
+	counts := make(map[*auth.User]int)
+	for _, user := range users {
+		counts[user]++
+	}
+	most := users[0]
+	for _, user := range users {
+		if counts[user] > counts[most] {
+			most = user
+		}
+	}
+	return most
+}
+
+// allAwaited returns the users that are awaited, by address, each once.
 func (s *sources) allAwaited(now time.Time) map[netip.Addr][]*auth.User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make(map[netip.Addr][]*auth.User)
-	for addr, src := range s.byAddr {
-		src.expireLocked(now)
+	for at, src := range s.byPlace {
+		s.expireLocked(src, now)
 		for _, a := range src.awaited {
-			all[addr] = append(all[addr], a.user)
+			if !slices.Contains(all[at.addr], a.user) {
+				all[at.addr] = append(all[at.addr], a.user)
+			}
 		}
 	}
 	return all
 }
 
-func (src *source) expireLocked(now time.Time) {
-	kept := src.awaited[:0]
-	for _, a := range src.awaited {
-		if now.Before(a.until) {
-			kept = append(kept, a)
-		}
+// expireLocked drops the devices that have been awaited for too long.
+func (s *sources) expireLocked(src *source, now time.Time) {
+	kept := slices.IndexFunc(src.awaited, func(a awaited) bool { return now.Sub(a.since) < awaitFor })
+	if kept < 0 {
+		kept = len(src.awaited)
 	}
-	clear(src.awaited[len(kept):])
-	src.awaited = kept
+	src.awaited = slices.Delete(src.awaited, 0, kept)
+	s.awaited -= kept
 }
 
-// getLocked returns the entry of the address, making room for a new one by
-// dropping those that were not used for a while, or else an arbitrary one.
-func (s *sources) getLocked(addr netip.Addr, now time.Time) *source {
-	src := s.byAddr[addr]
+// getLocked returns the entry of the place, and makes room for a new one.
+func (s *sources) getLocked(at place, now time.Time) *source {
+	src := s.byPlace[at]
 	if src == nil {
-		if len(s.byAddr) >= maxAwaited {
+		if len(s.byPlace) >= maxSources {
 			s.evictLocked(now)
 		}
 		src = &source{}
-		s.byAddr[addr] = src
+		s.byPlace[at] = src
 	}
 	src.used = now
 	return src
 }
 
+// evictLocked drops the places that were not used for a while, and arbitrary
+// ones until an eighth is free: looking at all for each new one takes too long.
 func (s *sources) evictLocked(now time.Time) {
-	for addr, src := range s.byAddr {
+	for at, src := range s.byPlace {
 		if now.Sub(src.used) > awaitFor {
-			delete(s.byAddr, addr)
+			s.dropLocked(at)
 		}
 	}
-	for addr := range s.byAddr {
-		if len(s.byAddr) < maxAwaited {
+	for at := range s.byPlace {
+		if len(s.byPlace) <= maxSources*7/8 {
 			return
 		}
-		delete(s.byAddr, addr)
+		s.dropLocked(at)
 	}
+}
+
+func (s *sources) dropLocked(at place) {
+	s.awaited -= len(s.byPlace[at].awaited)
+	delete(s.byPlace, at)
 }
