@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/crypto/ssh"
@@ -21,6 +23,9 @@ type Attempt struct {
 	Device string
 	// Source is where it comes from.
 	Source netip.Addr
+	// Working is told true when the manager begins to wait for its password to be
+	// hashed, and false when that is over. nil means that nobody wants to know.
+	Working func(bool)
 }
 
 // LoginOptions are what decides about managers' logins.
@@ -46,11 +51,24 @@ type Logins struct {
 	sources       Sources
 	// decoy is the hash that is computed where there is none to compare with:
 	// the most expensive of the managers'. Empty when no password is right.
-	decoy     string
-	hashing   chan struct{} // one place for each hash in progress
+	decoy string
+	// hash is bcrypt.CompareHashAndPassword, but for tests.
+	hash      func(hash, password []byte) error
+	queue     hashQueue
 	penalties penalties
 	cache     *loginCache
+	// known has the sources from which somebody has logged in.
+	known *recent[netip.Prefix]
+	// took is how long the last wrong password was hashed for, with the wait for
+	// its turn.
+	took atomic.Int64
 }
+
+const (
+	// knownTTL is for how long a source is known.
+	knownTTL  = 24 * time.Hour
+	knownSize = 4096
+)
 
 // NewLogins returns the decision, or an error that names what is wrong with a
 // manager or a CA.
@@ -64,10 +82,13 @@ func NewLogins(o LoginOptions) (*Logins, error) {
 		byCertificate: make(map[string]*Manager, len(o.Managers)),
 		userCAs:       userCAs,
 		sources:       o.Sources,
+		hash:          bcrypt.CompareHashAndPassword,
 		// Hashing takes a quarter of a second of CPU: half of the machine stays
 		// with the sessions that run.
-		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		cache:   newLoginCache(),
+		queue:     hashQueue{slots: max(1, runtime.GOMAXPROCS(0)/2)},
+		penalties: newPenalties(),
+		cache:     newLoginCache(),
+		known:     newRecent[netip.Prefix](knownTTL, knownSize),
 	}
 	worst := 0
 	for i := range o.Managers {
@@ -100,18 +121,43 @@ func (l *Logins) addCertificateNames(m *Manager) error {
 }
 
 // Password returns the manager that the name and the password prove, if it
-// may reach the device. It blocks while others are hashed, until ctx ends.
+// may reach the device. It blocks while others are hashed, until ctx ends, and
+// returns ErrLoginsBusy when the password was not looked at.
 // Attempts of one source that are alike share one hash while it is computed,
 // and the charge for it: a manager that starts opens all its devices at once.
 func (l *Logins) Password(ctx context.Context, a Attempt, password []byte) (*Manager, error) {
 	m, v := l.verdicts(a)
-	err := l.cache.once(ctx, l.cache.tag(a, v, password), func() error {
-		return l.try(ctx, a.Source, v, password)
-	})
+	g := guesser{l.sources.Of(a.Source), l.cache.nameTag(a.Manager)}
+	err := ErrPenalty
+	if l.penalties.knock(g) {
+		err = l.cache.once(ctx, l.cache.tag(g, v, password), func() error {
+			return l.try(ctx, a, g, v, password)
+		})
+	}
+	if err == ErrPenalty {
+		l.stall(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// Knows reports whether somebody has logged in from there lately.
+func (l *Logins) Knows(source netip.Addr) bool { return l.known.has(l.sources.Of(source)) }
+
+// LoggedIn notes that somebody has logged in from there, by whatever means.
+func (l *Logins) LoggedIn(source netip.Addr) { l.known.note(l.sources.Of(source)) }
+
+// stall takes as long as a wrong password: a guesser who is not listened to any
+// more should not notice, and go on in vain.
+func (l *Logins) stall(ctx context.Context) {
+	over := time.NewTimer(time.Duration(l.took.Load()))
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-ctx.Done():
+	}
 }
 
 // verdicts are what a password comes to, right or wrong, by this hash.
@@ -135,13 +181,13 @@ func (l *Logins) verdicts(a Attempt) (*Manager, verdicts) {
 }
 
 // try hashes the password, at the charge of the source unless it may come in.
-func (l *Logins) try(ctx context.Context, source netip.Addr, v verdicts, password []byte) error {
-	if !l.penalties.take(source) {
+func (l *Logins) try(ctx context.Context, a Attempt, g guesser, v verdicts, password []byte) error {
+	if !l.penalties.take(g) {
 		return ErrPenalty
 	}
-	err := l.compare(ctx, v, password)
+	err := l.compare(ctx, a, g.source, v, password)
 	if err == nil || err == ErrLoginsBusy {
-		l.penalties.refund(source)
+		l.penalties.refund(g)
 	}
 	return err
 }
@@ -186,26 +232,33 @@ func admit(m *Manager, a Attempt) (*Manager, error) {
 	return m, ErrDeviceDenied
 }
 
-// compare hashes the password, not more than a few at a time.
-func (l *Logins) compare(ctx context.Context, v verdicts, password []byte) error {
+// compare hashes the password when it is its turn.
+func (l *Logins) compare(ctx context.Context, a Attempt, source netip.Prefix, v verdicts, password []byte) error {
 	if v.hash == "" {
 		return v.wrong
 	}
-	select {
-	case l.hashing <- struct{}{}:
-	case <-ctx.Done():
-		return ErrLoginsBusy
+	begin := time.Now()
+	if a.Working != nil {
+		a.Working(true)
+		defer a.Working(false)
 	}
-	defer func() { <-l.hashing }()
+	tried := l.penalties.begin(source)
+	if err := l.queue.enter(ctx, l.known.has(source), tried); err != nil {
+		return err
+	}
+	defer l.queue.leave()
 	err := v.right
-	if bcrypt.CompareHashAndPassword([]byte(v.hash), password) != nil {
+	if l.hash([]byte(v.hash), password) != nil {
 		err = v.wrong
 	}
-	if err != nil {
-		for _, hash := range padding(v.hash, l.decoy) {
-			_ = bcrypt.CompareHashAndPassword([]byte(hash), password)
-		}
+	if err == nil {
+		l.penalties.succeed(source)
+		return nil
 	}
+	for _, hash := range padding(v.hash, l.decoy) {
+		_ = l.hash([]byte(hash), password)
+	}
+	l.took.Store(int64(time.Since(begin)))
 	return err
 }
 

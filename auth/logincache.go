@@ -11,18 +11,21 @@ import (
 )
 
 const (
-	// loginCacheTTL is how long a password that was right is not hashed again:
-	// a manager that opens hundreds of devices at once logs in hundreds of times.
-	loginCacheTTL  = time.Minute
-	loginCacheSize = 1024
+	// loginCacheTTL is how long after its last use a password that was right is not
+	// hashed again: a manager that opens hundreds of devices at once logs in
+	// hundreds of times, and neither guessing from its address nor a crowd of
+	// guessers may keep it out meanwhile.
+	loginCacheTTL  = time.Hour
+	loginCacheSize = 4096
 )
 
 // loginCache remembers passwords that were right, as MACs under a key that
 // lives in this process only, and those that are being hashed.
 type loginCache struct {
-	key     [32]byte
-	mu      sync.Mutex // guards the following
-	until   map[loginTag]time.Time
+	key   [32]byte
+	right *recent[loginTag]
+
+	mu      sync.Mutex // guards the following; taken before that of right
 	running map[loginTag]*hashing
 }
 
@@ -36,18 +39,26 @@ type hashing struct {
 }
 
 func newLoginCache() *loginCache {
-	c := &loginCache{until: make(map[loginTag]time.Time), running: make(map[loginTag]*hashing)}
+	c := &loginCache{right: newRecent[loginTag](loginCacheTTL, loginCacheSize), running: make(map[loginTag]*hashing)}
 	rand.Read(c.key[:]) // never fails (crypto/rand)
 	return c
+}
+
+// nameTag stands for a name that is tried, however long that is.
+func (c *loginCache) nameTag(name string) (tag loginTag) {
+	mac := hmac.New(sha256.New, c.key[:])
+	mac.Write([]byte(name))
+	mac.Sum(tag[:0])
+	return tag
 }
 
 // tag names what is tried. The hash is part of it, so that a changed password
 // makes the old one worthless at once; the source, so that nobody can guess,
 // without being charged, what another has just logged in with; and whether the
 // password may come in at all, since what may not is hashed every time.
-func (c *loginCache) tag(a Attempt, v verdicts, password []byte) (tag loginTag) {
+func (c *loginCache) tag(g guesser, v verdicts, password []byte) (tag loginTag) {
 	mac := hmac.New(sha256.New, c.key[:])
-	fmt.Fprintf(mac, "%s %t %q %q ", Network(a.Source), v.right == nil, v.hash, a.Manager)
+	fmt.Fprintf(mac, "%s %t %q %x ", g.source, v.right == nil, v.hash, g.name)
 	mac.Write(password)
 	mac.Sum(tag[:0])
 	return tag
@@ -83,7 +94,8 @@ func (c *loginCache) once(ctx context.Context, tag loginTag, try func() error) e
 func (c *loginCache) join(tag loginTag) (h *hashing, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Now().Before(c.until[tag]) {
+	if c.right.has(tag) {
+		c.right.note(tag)
 		return nil, false
 	}
 	if h := c.running[tag]; h != nil {
@@ -98,23 +110,8 @@ func (c *loginCache) finish(tag loginTag, h *hashing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h.err == nil {
-		c.addLocked(tag)
+		c.right.note(tag)
 	}
 	delete(c.running, tag)
 	close(h.done)
-}
-
-func (c *loginCache) addLocked(tag loginTag) {
-	now := time.Now()
-	if len(c.until) >= loginCacheSize {
-		for old, until := range c.until {
-			if !now.Before(until) {
-				delete(c.until, old)
-			}
-		}
-	}
-	if len(c.until) >= loginCacheSize {
-		clear(c.until)
-	}
-	c.until[tag] = now.Add(loginCacheTTL)
 }

@@ -2,72 +2,89 @@ package auth
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 )
 
+// What a wrong password costs, in time that must pass: ten for one manager from
+// one source are free, then one every 5 s. A source as a whole has a hundred,
+// and then one every second: those who share an address with a script that has
+// the wrong password go on logging in under their own names.
 const (
-	// penaltyBurst failed logins are free, and then one every penaltyInterval.
-	penaltyBurst    = 10
-	penaltyInterval = 5 * time.Second
-	// penaltySources bounds the memory that addresses can take.
-	penaltySources = 4096
+	pairCost    = 5 * time.Second
+	pairBound   = 10 * pairCost
+	sourceCost  = time.Second
+	sourceBound = 100 * sourceCost
+
+	// Beyond the bounds nothing is hashed, but a manager that has logged in from
+	// there is still told by what was remembered of its password, up to a
+	// thousand guesses and then five a second. Else a neighbour could shut it out
+	// by guessing; without an end the neighbour could guess without being slowed
+	// down.
+	knockCost  = 200 * time.Millisecond
+	knockBound = pairBound + 1000*knockCost
+
+	// tryCost is what a try counts for where the order of hashing is decided. It
+	// outlasts the time that a few thousand sources need for a try each.
+	tryCost  = time.Minute
+	tryBound = time.Hour
+
+	// penaltyDebtors bounds the memory that addresses and names can take, of each
+	// kind.
+	penaltyDebtors = 16384
 )
 
-// penalties slow down those who guess. Each source has a debt of time, which
-// every attempt raises and every success lowers again; who owes too much is
-// refused before any password is hashed.
+// penalties slow down those who guess.
 type penalties struct {
-	mu   sync.Mutex // guards the following
-	debt map[netip.Prefix]time.Time
+	pairs   *Debts[guesser]
+	sources *Debts[netip.Prefix]
+	tries   *Debts[netip.Prefix]
 }
 
-// take charges one attempt to the source and reports whether it may be made.
-// It is charged before its result is known, or many at once would be free.
-func (p *penalties) take(source netip.Addr) bool {
-	key, now := Network(source), time.Now()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	due := p.debt[key]
-	if due.Before(now) {
-		due = now
+// guesser is who tries to be which manager. The name is a MAC: it may be long.
+type guesser struct {
+	source netip.Prefix
+	name   loginTag
+}
+
+func newPenalties() penalties {
+	return penalties{
+		pairs:   NewDebts[guesser](penaltyDebtors),
+		sources: NewDebts[netip.Prefix](penaltyDebtors),
+		tries:   NewDebts[netip.Prefix](penaltyDebtors),
 	}
-	if due.Sub(now) > (penaltyBurst-1)*penaltyInterval {
+}
+
+// knock reports whether what is remembered of right passwords may be asked.
+func (p *penalties) knock(g guesser) bool { return p.pairs.Owed(g) <= knockBound-knockCost }
+
+// take charges one try and reports whether it may be hashed. It is charged
+// before its result is known, or many at once would be free. A try that may not
+// is charged as well, less.
+func (p *penalties) take(g guesser) bool {
+	if !p.pairs.Take(g, pairCost, pairBound) {
+		p.pairs.Charge(g, knockCost, knockBound)
 		return false
 	}
-	p.makeRoomLocked(now)
-	p.debt[key] = due.Add(penaltyInterval)
+	if !p.sources.Take(g.source, sourceCost, sourceBound) {
+		p.pairs.Pay(g, pairCost)
+		return false
+	}
 	return true
 }
 
-// refund takes one attempt back: it succeeded, or was never decided.
-func (p *penalties) refund(source netip.Addr) {
-	key := Network(source)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if due, ok := p.debt[key]; ok {
-		p.debt[key] = due.Add(-penaltyInterval)
-	}
+// refund takes the charge back: the try succeeded, or was never decided.
+func (p *penalties) refund(g guesser) {
+	p.pairs.Pay(g, pairCost)
+	p.sources.Pay(g.source, sourceCost)
 }
 
-// makeRoomLocked forgets the sources that owe nothing, and any one when that
-// is not enough.
-func (p *penalties) makeRoomLocked(now time.Time) {
-	if p.debt == nil {
-		p.debt = make(map[netip.Prefix]time.Time)
-	}
-	if len(p.debt) < penaltySources {
-		return
-	}
-	for key, due := range p.debt {
-		if !due.After(now) {
-			delete(p.debt, key)
-		}
-	}
-	for key := range p.debt {
-		if len(p.debt) < penaltySources {
-			return
-		}
-		delete(p.debt, key)
-	}
+// begin counts a try for the order of hashing and returns what the source has
+// tried before. It is taken back by succeed only: who is turned away because too
+// many try has tried.
+func (p *penalties) begin(source netip.Prefix) time.Duration {
+	before := p.tries.Owed(source)
+	p.tries.Charge(source, tryCost, tryBound)
+	return before
 }
+
+func (p *penalties) succeed(source netip.Prefix) { p.tries.Pay(source, tryCost) }

@@ -37,21 +37,24 @@ func (e *endpoint) handle(conn net.Conn) {
 	}
 	place := e.g.arrive.Enter(auth.Arrival{
 		Source: e.g.opts.Sources.Of(source.Addr()), Exempt: e.g.opts.Sources.Exempts(source.Addr()),
-		Evict: func() { _ = conn.Close() },
+		// Who has never logged in makes room for those who have.
+		Penalised: !e.g.logins.Knows(source.Addr()),
+		Evict:     func() { _ = conn.Close() },
 	})
 	if place == nil {
-		if n := e.g.dropped.report(time.Now()); n > 0 {
-			e.g.opts.Log.Warn("too many managers are logging in at once, connections are dropped",
-				"dropped", n, "remote", source.Addr(), "port", e.port)
-		}
+		e.logDropped(source.Addr())
 		return
 	}
 	begin := time.Now()
-	v := e.login(conn, source)
+	v := e.login(conn, source, place)
 	place.Leave()
+	if place.Evicted() {
+		e.logDropped(source.Addr())
+	}
 	if v == nil {
 		return
 	}
+	e.g.logins.LoggedIn(source.Addr())
 	granted := v.about().grant
 	e.g.opts.Log.Debug("a manager has logged in", "manager", granted.manager, "device", logged(granted.device),
 		"transport", string(e.transport), "remote", source, "took", time.Since(begin))
@@ -63,11 +66,19 @@ func (e *endpoint) handle(conn net.Conn) {
 }
 
 // login lets a manager in, or returns nil when it has logged why not.
-func (e *endpoint) login(conn net.Conn, source netip.AddrPort) visitor {
+func (e *endpoint) login(conn net.Conn, source netip.AddrPort, place *auth.Place) visitor {
 	if e.transport == callhome.TLS {
 		return e.loginTLS(conn, source)
 	}
-	return e.loginSSH(conn, source)
+	return e.loginSSH(conn, source, place)
+}
+
+// logDropped notes a connection that got no place, or lost it to another.
+func (e *endpoint) logDropped(source netip.Addr) {
+	if n := e.g.dropped.report(time.Now()); n > 0 {
+		e.g.opts.Log.Warn("too many managers are logging in at once, connections are dropped",
+			"dropped", n, "remote", source, "port", e.port)
+	}
 }
 
 // logStranger notes a connection that ended before it tried to log in: a port

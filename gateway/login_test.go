@@ -141,32 +141,6 @@ func TestLoginTimeout(t *testing.T) {
 	}
 }
 
-func TestTooManyLogins(t *testing.T) {
-	opts := nocOptions(t)
-	opts.MaxLogins = 1
-	h := serve(t, opts).with(t, "edge-1")
-	silent, err := net.Dial("tcp", address(opts.Port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer silent.Close()
-	if _, err := io.ReadFull(silent, make([]byte, 4)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ssh.Dial("tcp", address(opts.Port), password("noc@edge-1", "right")); err == nil {
-		t.Error("a second login found a place")
-	}
-	silent.Close()
-	eventually(t, "place", func() bool {
-		client, err := ssh.Dial("tcp", address(opts.Port), password("noc@edge-1", "right"))
-		if err == nil {
-			client.Close()
-		}
-		return err == nil
-	})
-	h.stop()
-}
-
 func TestGarbageOnThePort(t *testing.T) {
 	opts := nocOptions(t)
 	opts.LoginTimeout = time.Second

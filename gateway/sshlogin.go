@@ -21,11 +21,11 @@ func permit(manager *auth.Manager, device string) *ssh.Permissions {
 }
 
 // loginSSH makes the SSH handshake and lets the manager log in, or returns nil.
-func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort) visitor {
+func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort, place *auth.Place) visitor {
 	ctx, cancel := context.WithTimeout(e.ctx, e.g.opts.LoginTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := sshLogin{e: e, ctx: ctx, cancel: cancel, source: source.Addr()}
+	l := sshLogin{e: e, ctx: ctx, conn: conn, place: place, source: source.Addr()}
 	config := *e.g.ssh
 	config.PasswordCallback = l.password
 	config.PublicKeyCallback = l.publicKey
@@ -48,7 +48,8 @@ func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort) visitor {
 type sshLogin struct {
 	e      *endpoint
 	ctx    context.Context
-	cancel context.CancelFunc // closes the connection
+	conn   net.Conn
+	place  *auth.Place
 	source netip.Addr
 
 	// What was refused, for the log.
@@ -89,7 +90,9 @@ func (l *sshLogin) publicKey(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Per
 
 func (l *sshLogin) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Manager, error)) (*ssh.Permissions, error) {
 	name, device := l.target(conn.User())
-	manager, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source})
+	manager, err := prove(auth.Attempt{
+		Manager: name, Device: device, Source: l.source, Working: func(is bool) { l.place.Waiting(!is) },
+	})
 	if err != nil {
 		l.refuse(conn.User(), err)
 		return nil, err
@@ -106,7 +109,7 @@ func (l *sshLogin) refuse(user string, err error) {
 		l.reasons = append(l.reasons, reason)
 	}
 	if errors.Is(err, auth.ErrLoginsBusy) {
-		l.cancel()
+		_ = l.conn.Close()
 	}
 }
 
