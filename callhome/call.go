@@ -341,8 +341,11 @@ func (c *call) pin() *rejection {
 		return nil
 	}
 	err := c.server.opts.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: b.unvouched, Since: time.Now()})
-	if err != nil {
-		return reject(RejectedUntrusted, "cannot pin the %s %s as %s: %v", kindOf(b.identity), b.identity, b.name, err)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, auth.ErrNameTaken) && !b.unvouched:
+		return reject(RejectedKeyChanged, "another device that has the listener's secret was given the name %s while the %s %s logged in: %v", b.name, kindOf(b.identity), b.identity, err)
 	}
-	return nil
+	return reject(RejectedUntrusted, "cannot pin the %s %s as %s: %v", kindOf(b.identity), b.identity, b.name, err)
 }

@@ -102,6 +102,9 @@ func (s *Server) identifyFleet(b *binding, p *plan) (*binding, []*auth.User, *re
 		return b, p.users, s.nameBound(b)
 	}
 	b.name = e.Name
+	if len(e.HostPrincipals) > 0 {
+		return b, nil, reject(RejectedKeyChanged, "a device that has the listener's secret calls itself as session %s expects, which is known by the principals of its host certificate: if the device has none, give the session a device_secret instead", e.Name)
+	}
 	if r := s.changedKey(e, b.identity); r != nil {
 		return b, nil, r
 	}

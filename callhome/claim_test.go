@@ -56,6 +56,7 @@ func claimServer(t *testing.T, trust auth.Trust) *Server {
 			{Name: "placed", DeviceID: "R5", DeviceSecret: "own", Address: netip.MustParsePrefix("192.0.2.5/32")},
 			{Name: "pinned-id", DeviceID: "R6", Pins: pin(keyPinnedWithID), User: old},
 			{Name: "certified", DeviceID: "R7", CertificateNames: []string{"r7.example"}},
+			{Name: "principal", DeviceID: "R9", HostPrincipals: []string{"r9.example"}},
 			{Name: "at-address", Address: netip.MustParsePrefix("192.0.2.8/32"), Pins: []auth.Identity{testIdentity("eight")}},
 		},
 		Memory: &memory{
@@ -147,6 +148,7 @@ func TestClaims(t *testing.T) {
 		{name: "fleet, an entry that waits for it", id: "R3", key: keyStranger, secret: "common", fleet: "common", user: "old", device: "by-id", pins: true},
 		{name: "fleet, an entry with pins", id: "R6", key: keyStranger, secret: "common", fleet: "common", user: "fleet", device: "pinned-id", reason: RejectedKeyChanged},
 		{name: "fleet, an entry with a certificate's name", id: "R7", key: keyStranger, secret: "common", fleet: "common", user: "fleet", device: "certified", reason: RejectedKeyChanged},
+		{name: "fleet, an entry with a principal", id: "R9", key: keyStranger, secret: "common", fleet: "common", user: "fleet", device: "principal", reason: RejectedKeyChanged},
 		{name: "fleet, behind the address of an entry", id: "MX-9", key: keyStranger, secret: "common", fleet: "common", from: "192.0.2.8", user: "fleet", device: "mx-9", pins: true},
 	} {
 		if tt.trusts == nil {
@@ -190,6 +192,20 @@ func TestClaims(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTheFirstOfTwoThatLogInAtOnceHasTheName has the name taken between stage B
+// and the end of the login.
+func TestTheFirstOfTwoThatLogInAtOnceHasTheName(t *testing.T) {
+	s := claimServer(t, auth.TrustPinned)
+	c := &call{server: s, binding: &binding{name: "mx-9", identity: junosID(keyStranger), unpinned: true}}
+	if r := c.pin(); r != nil {
+		t.Fatal(r)
+	}
+	c.binding = &binding{name: "mx-9", identity: junosID(keyStranger + 1), unpinned: true}
+	if r := c.pin(); r == nil || r.reason != RejectedKeyChanged {
+		t.Errorf("the second: %v, want %s", r, RejectedKeyChanged)
 	}
 }
 

@@ -17,7 +17,7 @@ func (s *Server) addEntry(e *Entry) error {
 	case e.Transport != "" && e.Transport != SSH && e.Transport != TLS:
 		return fmt.Errorf("callhome: session entry %s: the transport is %q, neither %q nor %q", e.Name, e.Transport, SSH, TLS)
 	case !e.canMatch():
-		return fmt.Errorf("callhome: session entry %s has no address, pins or certificate names to match a device by", e.Name)
+		return fmt.Errorf("callhome: session entry %s has no address, pins, expected names or device id to match a device by", e.Name)
 	}
 	if err := s.addIdentities(e); err != nil {
 		return err

@@ -69,3 +69,11 @@ func (c Callhome) trusts(listener string) (trusts []auth.Trust) {
 	}
 	return slices.Compact(trusts)
 }
+
+// haveSecret reports whether a listener that an entry may be limited to has a
+// secret for Junos devices.
+func (c Callhome) haveSecret(listener string) bool {
+	return slices.ContainsFunc(c.All(), func(l Listener) bool {
+		return l.DeviceSecret != "" && (listener == "" || l.Name == listener)
+	})
+}

@@ -62,8 +62,8 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 	if h := single(d.problems, "hello", b.Hello, func(b helloBlock) hcl.Range { return b.Def }); h != nil {
 		e.Hello = d.hello(h)
 	}
-	if b.Address == nil && !b.identifies() {
-		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both; host_principals for a device with a host certificate, device_id with device_secret for one of Junos, certificates or certificate_names for one that calls over TLS", "session %q matches no device", b.Name)
+	if b.Address == nil && b.DeviceID == nil && !b.identifies() {
+		d.problems.missing(b.Def, b.Body, "set address, host_keys, or both; host_principals for a device with a host certificate, device_id for one of Junos, certificates or certificate_names for one that calls over TLS", "session %q matches no device", b.Name)
 	}
 	d.checkAddress(b, e, checks)
 	return e

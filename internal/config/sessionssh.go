@@ -66,8 +66,8 @@ func (d *decoder) deviceID(b sessionBlock, checks sessionChecks) string {
 	}
 	other, taken := checks.deviceIDs[s.text]
 	switch {
-	case s.text == "" || len(s.text) > maxDeviceID || strings.ContainsFunc(s.text, func(r rune) bool { return !unicode.IsPrint(r) }):
-		d.problems.fail(s.at, "it is 1 to 255 bytes of printable text", "%.80q cannot be a device ID", s.text)
+	case s.text == "" || len(s.text) > maxDeviceID || s.text != strings.TrimSpace(s.text) || strings.ContainsFunc(s.text, func(r rune) bool { return !unicode.IsPrint(r) }):
+		d.problems.fail(s.at, "it is 1 to 255 bytes of printable text, with no blanks around it", "%.80q cannot be a device ID", s.text)
 	case taken:
 		d.problems.fail(s.at, "a device ID belongs to one device", "session %q has the device_id %q as well", other, s.text)
 	default:
@@ -77,6 +77,8 @@ func (d *decoder) deviceID(b sessionBlock, checks sessionChecks) string {
 }
 
 // provesDeviceID: without a secret a device ID is a claim that anybody can make.
+// An entry that has no more than the ID is for the device that is approved as it,
+// or proves its key with the secret of the listener.
 func (b sessionBlock) provesDeviceID() bool { return b.DeviceID != nil && b.DeviceSecret != nil }
 
 // sessionListener returns the name of the listener that the entry is limited to.

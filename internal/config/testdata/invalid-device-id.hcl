@@ -21,6 +21,10 @@ session "edge-4" {
   device_id = "a\u001bb"
 }
 
+session "edge-6" {
+  device_id = "edge-6 "
+}
+
 session "edge-5" {
   transport     = "tls"
   device_id     = "edge-5"
