@@ -16,7 +16,7 @@ func TestEntriesThatCannotBe(t *testing.T) {
 		entries []Entry
 		want    string // "" = fine
 	}{
-		{"no way to match", []Entry{{Name: "a"}}, "no address, pins or certificate names"},
+		{"no way to match", []Entry{{Name: "a"}}, "no address, pins, expected names or device id"},
 		{"only names, over SSH", []Entry{{Name: "a", Transport: SSH, CertificateNames: []string{"x"}}}, "no address"},
 		{"only a certificate, over SSH", []Entry{{Name: "a", Transport: SSH, Pins: []auth.Identity{cert}}}, "no address"},
 		{"only a host key, over TLS", []Entry{{Name: "a", Transport: TLS, Pins: []auth.Identity{hostKey}}}, "no address"},
