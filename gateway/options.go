@@ -69,8 +69,9 @@ type Options struct {
 	// 1 GiB). One manager may have a quarter of it, or MaxMessage if that is more.
 	SpoolBudget int64
 	// MaxLogins bounds the manager connections that have not logged in yet
-	// (default 512). One source, an IPv6 /64 or an IPv4 address, may have a
-	// quarter of it, and four in any case.
+	// (default 512). One source may have a quarter of it, and four in any case,
+	// unless it is exempt. Who comes when there are as many takes the place of one
+	// that keeps the gateway waiting (see auth.Places).
 	MaxLogins int
 	// MaxSessions bounds the manager sessions of one manager connection (default 32).
 	MaxSessions int
