@@ -277,6 +277,8 @@ func (c *call) newLink() *Link {
 		identity: b.identity,
 		user:     b.user.Name,
 		remote:   c.info.Remote,
+		listener: c.info.Listener,
+		deviceID: c.info.DeviceID,
 		since:    time.Now(),
 		call:     c.conn,
 		opening:  make(chan struct{}, maxOpening),

@@ -23,6 +23,8 @@ type Link struct {
 	identity auth.Identity
 	user     string
 	remote   netip.AddrPort
+	listener string
+	deviceID string
 	since    time.Time
 	epoch    uint64      // set when the link is claimed, before anybody else sees it
 	attached atomic.Bool // Attach was told
@@ -102,6 +104,13 @@ func (l *Link) User() string { return l.user }
 
 // Remote returns the address that called.
 func (l *Link) Remote() netip.AddrPort { return l.remote }
+
+// Listener returns the name of the listener that was called; the main one has none.
+func (l *Link) Listener() string { return l.listener }
+
+// DeviceID returns what the device says that it is (see CallInfo); empty for those
+// that say nothing.
+func (l *Link) DeviceID() string { return l.deviceID }
 
 // Since returns when the device had logged in.
 func (l *Link) Since() time.Time { return l.since }

@@ -42,6 +42,8 @@ type Outcome struct {
 	Reason Reason
 	// Transport is what the device called over.
 	Transport Transport
+	// Listener is the name of the listener that was called; the main one has none.
+	Listener string
 	// Remote is the address that called.
 	Remote netip.AddrPort
 	// Device is the name of the device, where the call got that far.
@@ -72,7 +74,7 @@ func reject(reason Reason, format string, args ...any) *rejection {
 
 // report makes the outcome known: once a call.
 func (c *call) report(r *rejection) {
-	o := Outcome{Time: time.Now(), Reason: Accepted, Transport: c.info.Transport, Remote: c.info.Remote, Took: time.Since(c.at)}
+	o := Outcome{Time: time.Now(), Reason: Accepted, Transport: c.info.Transport, Listener: c.info.Listener, Remote: c.info.Remote, Took: time.Since(c.at)}
 	if r != nil {
 		o.Reason, o.Detail = r.reason, r.detail
 	}
@@ -91,6 +93,9 @@ func (c *call) report(r *rejection) {
 
 func (s *Server) logOutcome(o Outcome) {
 	args := []any{"reason", string(o.Reason), "transport", string(o.Transport), "remote", o.Remote}
+	if o.Listener != "" {
+		args = append(args, "listener", o.Listener)
+	}
 	if o.Device != "" {
 		args = append(args, "device", o.Device)
 	}

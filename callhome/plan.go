@@ -116,6 +116,8 @@ func (s *Server) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rej
 		return reject(RejectedHook, "the user-select hook failed: %v", err)
 	case selection.Reject:
 		return reject(RejectedHook, "the user-select hook rejected the call: %s", Quote(selection.Reason))
+	case selection.User != nil && !canUse(selection.User, p.transport):
+		return reject(RejectedHook, "the user-select hook chose the user entry %s, which has no credential for calls over %s", selection.User.Name, p.transport)
 	case selection.User != nil:
 		p.users = []*auth.User{selection.User}
 	}

@@ -241,6 +241,7 @@ func TestUserSelectHook(t *testing.T) {
 		{"reject", callhome.Selection{Reject: true, Reason: "not today"}, nil, callhome.RejectedHook},
 		{"fail", callhome.Selection{}, fmt.Errorf("no answer"), callhome.RejectedHook},
 		{"choose", callhome.Selection{User: fleetUser()}, nil, callhome.Accepted},
+		{"choose one for TLS", callhome.Selection{User: &auth.User{Name: "tls", TLS: &auth.UserTLS{}}}, nil, callhome.RejectedHook},
 		{"no opinion", callhome.Selection{}, nil, callhome.RejectedNoUser},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,6 +24,7 @@ func (*fakeGateway) Status(context.Context) (control.Status, error) {
 		Callhome:    control.Listener{Enabled: true, Address: "0.0.0.0:4334", Listening: true},
 		Gateway:     control.Listener{Enabled: true, Address: "127.0.0.1:830"},
 		CallhomeTLS: control.Listener{Enabled: true, Address: "0.0.0.0:4335", Listening: true},
+		Listeners:   []control.CallListener{{Name: "olts", SSH: control.Listener{Enabled: true, Address: "0.0.0.0:4434", Listening: true}}},
 		Devices:     control.Counts{Connected: 1, Away: 2, Pending: 3},
 		Failures:    []control.Failure{{Device: "edge-1", User: "fleet", Identity: "SHA256:one", Since: time.Now()}},
 		Awaited:     []control.Awaited{{Address: "192.0.2.1", Usernames: []string{"admin", "root"}}},
@@ -41,10 +42,17 @@ func (*fakeGateway) Devices(context.Context) ([]control.Device, error) {
 }
 
 func (*fakeGateway) Device(_ context.Context, name string) (control.Device, error) {
+	if name == "edge-6" {
+		return control.Device{Name: name, State: control.StateConnected, Transport: "ssh", Listener: "olts", DeviceID: "evil\x1b[31m", Algorithms: &control.Algorithms{
+			KeyExchange: "diffie-hellman-group14-sha1", HostKey: "ssh-rsa",
+			Sent: control.Protection{Cipher: "aes128-cbc", MAC: "hmac-sha1"}, Received: control.Protection{Cipher: "aes128-gcm@openssh.com"},
+		}}, nil
+	}
 	if name != "edge-1" {
 		return control.Device{}, fmt.Errorf("showing %q: %w", name, auth.ErrUnknownDevice)
 	}
-	return control.Device{Name: name, State: control.StateConnected, Transport: "tls", TLSPort: 21001, Sessions: "shared", CertificateNames: []string{"edge-1.example"}, Capabilities: []string{"urn:a", "evil\x1b[31m\tx"},
+	protection := control.Protection{Cipher: "TLS_AES_128_GCM_SHA256"}
+	return control.Device{Algorithms: &control.Algorithms{Version: "TLS 1.3", KeyExchange: "X25519", Sent: protection, Received: protection}, Name: name, State: control.StateConnected, Transport: "tls", TLSPort: 21001, Sessions: "shared", CertificateNames: []string{"edge-1.example"}, Capabilities: []string{"urn:a", "evil\x1b[31m\tx"},
 		LastOutcome: &control.Outcome{Time: time.Now(), Reason: "accepted", Detail: "logged in"}}, nil
 }
 
@@ -109,11 +117,14 @@ func TestClientCommands(t *testing.T) {
 		status int
 		want   []string
 	}{
-		"status": {"status", 0, []string{"v1.2.3", "listening on 0.0.0.0:4334", "listening on 0.0.0.0:4335", "shared endpoint (TLS)", "not listening",
+		"status": {"status", 0, []string{"v1.2.3", "listening on 0.0.0.0:4334", "listening on 0.0.0.0:4335", "call home olts        ", "listening on 0.0.0.0:4434", "call home olts (TLS)   disabled", "shared endpoint (TLS)", "not listening",
 			"1 connected, 2 away, 3 pending", "fleet", "never", "admin, root", "device list"}},
 		"list": {"device list", 0, []string{"edge-1", "connected (busy)", "20001", "accepted, 0s ago", "1h30m ago",
 			"SHA256:two", "shows a certificate of", `issued by \x1b[2J`, "TLS PORT", `"ssh-ed25519\x1b[2J\n"`, "device approve FINGERPRINT --name NAME"}},
-		"show":       {"device show edge-1", 0, []string{"logged in", "21001", "shared", "edge-1.example", "capabilities (2)", "  urn:a", `"evil\x1b[31m\tx"`}},
+		"show":                     {"device show edge-1", 0, []string{"logged in", "21001", "shared", "edge-1.example", "capabilities (2)", "  urn:a", `"evil\x1b[31m\tx"`}},
+		"show what TLS negotiated": {"device show edge-1", 0, []string{"version         TLS 1.3", "key exchange    X25519", "protected by    TLS_AES_128_GCM_SHA256\n"}},
+		"show what SSH negotiated": {"device show edge-6", 0, []string{`"evil\x1b[31m"`, "listener        olts", "key exchange    diffie-hellman-group14-sha1", "signed with     ssh-rsa",
+			"sent under      aes128-cbc, hmac-sha1", "received under  aes128-gcm@openssh.com\n"}},
 		"show none":  {"device show edge-7", 1, []string{`callhome-gateway: showing "edge-7": no such device`}},
 		"approve":    {"device approve SHA256:two --name edge-3", 0, []string{"approved SHA256:two as edge-3: it is let in when it calls again"}},
 		"reject":     {"device reject SHA256:two", 0, []string{"rejected SHA256:two"}},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"callhome-gateway/internal/control"
@@ -115,6 +116,15 @@ func printDevice(w io.Writer, d control.Device, now time.Time) error {
 	if len(d.CertificateNames) > 0 {
 		row(t, "expected names", clean(strings.Join(d.CertificateNames, ", ")))
 	}
+	if d.DeviceID != "" {
+		row(t, "device id", clean(d.DeviceID))
+	}
+	if d.Listener != "" {
+		row(t, "listener", clean(d.Listener))
+	}
+	if d.Algorithms != nil {
+		printAlgorithms(t, d.Algorithms)
+	}
 	row(t, "user entry", clean(d.User))
 	row(t, "port", number(d.Port))
 	row(t, "tls port", number(d.TLSPort))
@@ -134,6 +144,29 @@ func printDevice(w io.Writer, d control.Device, now time.Time) error {
 		return err
 	}
 	return printCapabilities(w, d.Capabilities)
+}
+
+func printAlgorithms(t *tabwriter.Writer, a *control.Algorithms) {
+	if a.Version != "" {
+		row(t, "version", clean(a.Version))
+	}
+	row(t, "key exchange", clean(a.KeyExchange))
+	if a.HostKey != "" {
+		row(t, "signed with", clean(a.HostKey))
+	}
+	if a.Sent == a.Received {
+		row(t, "protected by", protectionText(a.Sent))
+		return
+	}
+	row(t, "sent under", protectionText(a.Sent))
+	row(t, "received under", protectionText(a.Received))
+}
+
+func protectionText(p control.Protection) string {
+	if p.MAC == "" {
+		return clean(p.Cipher)
+	}
+	return clean(p.Cipher) + ", " + clean(p.MAC)
 }
 
 func sinceLabel(d control.Device) string {

@@ -100,8 +100,7 @@ func (d *decoder) callhomeBounds(ch *Callhome, b *callhomeBlock) {
 func (d *decoder) checkTrust(f fileSchema, c *Config) {
 	for i, b := range f.Sessions {
 		trusts := c.Callhome.trusts(c.Callhome.Entries[i].Listener)
-		proved := b.identifies() || b.DeviceID != nil && c.Callhome.haveSecret(c.Callhome.Entries[i].Listener)
-		if !proved && !slices.ContainsFunc(trusts, func(t auth.Trust) bool { return t != auth.TrustPinned }) {
+		if !d.identifies(b) && !slices.ContainsFunc(trusts, func(t auth.Trust) bool { return t != auth.TrustPinned }) {
 			d.problems.warn(b.Def, fmt.Sprintf(`add the fingerprint of the device's host key as host_keys = ["SHA256:…"], or of its certificate as certificates = ["SHA256:…"], unless %q was approved earlier`, b.Name),
 				`trust is "pinned", but session %q pins no key: its calls are rejected`, b.Name)
 		}

@@ -33,7 +33,8 @@ type decoder struct {
 	// name: what they lack shows elsewhere.
 	userBlocks         map[string]userBlock
 	callhomeUserBlocks []userBlock
-	// listeners are those for calls by name, with errors as well.
+	// listeners are those for calls by name, with errors as well; "" is the main
+	// one, once a callhome block was read.
 	listeners map[string]Listener
 	// lists are the revocation lists that were read.
 	lists []Lists

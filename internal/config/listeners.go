@@ -12,7 +12,7 @@ import (
 // out is as in the callhome block, but for its ports.
 func (d *decoder) callListeners(ch *Callhome, blocks []listenerBlock, users userTable) {
 	names := newLabels("listener")
-	d.listeners = make(map[string]Listener)
+	d.listeners = map[string]Listener{"": ch.Main}
 	for _, b := range blocks {
 		names.check(d.problems, b.Name, b.NameRange)
 		l := d.callListener(ch.Main, b, users)
@@ -68,12 +68,4 @@ func (c Callhome) trusts(listener string) (trusts []auth.Trust) {
 		}
 	}
 	return slices.Compact(trusts)
-}
-
-// haveSecret reports whether a listener that an entry may be limited to has a
-// secret for Junos devices.
-func (c Callhome) haveSecret(listener string) bool {
-	return slices.ContainsFunc(c.All(), func(l Listener) bool {
-		return l.DeviceSecret != "" && (listener == "" || l.Name == listener)
-	})
 }

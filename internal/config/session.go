@@ -71,7 +71,7 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 
 // identifies reports whether the entry says who the device is, not only where.
 func (b sessionBlock) identifies() bool {
-	return b.HostKeys != nil || b.HostPrincipals != nil || b.provesDeviceID() ||
+	return b.HostKeys != nil || b.HostPrincipals != nil || b.DeviceID != nil && b.DeviceSecret != nil ||
 		b.Certificates != nil || b.CertificateKeys != nil || b.CertificateNames != nil
 }
 
@@ -115,7 +115,7 @@ func (d *decoder) checkAddress(b sessionBlock, e callhome.Entry, checks sessionC
 	if !e.Address.IsValid() {
 		return
 	}
-	this := addressed{name: b.Name, listener: e.Listener, identified: b.identifies()}
+	this := addressed{name: b.Name, listener: e.Listener, identified: d.identifies(b)}
 	for _, other := range checks.addressed[e.Address] {
 		if this.confusable(other) {
 			d.problems.fail(b.Address.Expr.Range(), "give each of them its host_keys, host_principals, certificates or certificate_names, so that they can be told apart", "sessions %q and %q have the same address", other.name, b.Name)

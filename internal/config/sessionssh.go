@@ -76,10 +76,20 @@ func (d *decoder) deviceID(b sessionBlock, checks sessionChecks) string {
 	return s.text
 }
 
-// provesDeviceID: without a secret a device ID is a claim that anybody can make.
-// An entry that has no more than the ID is for the device that is approved as it,
-// or proves its key with the secret of the listener.
-func (b sessionBlock) provesDeviceID() bool { return b.DeviceID != nil && b.DeviceSecret != nil }
+// identifies is that of the entry, or with the secret of a listener: without any
+// a device ID is a claim that everybody can make.
+func (d *decoder) identifies(b sessionBlock) bool {
+	if b.identifies() || b.DeviceID == nil {
+		return b.identifies()
+	}
+	listener, named := d.string(b.Listener)
+	for name, l := range d.listeners {
+		if l.DeviceSecret != "" && (!named || listener.text == name) {
+			return true
+		}
+	}
+	return false
+}
 
 // sessionListener returns the name of the listener that the entry is limited to.
 func (d *decoder) sessionListener(b sessionBlock, t callhome.Transport) string {
@@ -89,7 +99,7 @@ func (d *decoder) sessionListener(b sessionBlock, t callhome.Transport) string {
 	}
 	l, known := d.listeners[s.text]
 	switch {
-	case !known:
+	case !known || s.text == "":
 		d.problems.fail(s.at, d.unknownListenerHint(s.text), "there is no listener %q", s.text)
 		return ""
 	case t == callhome.SSH && l.Port == 0 && l.TLSPort != 0:
@@ -103,7 +113,9 @@ func (d *decoder) sessionListener(b sessionBlock, t callhome.Transport) string {
 func (d *decoder) unknownListenerHint(name string) string {
 	names := []string{}
 	for known := range d.listeners {
-		names = append(names, known)
+		if known != "" {
+			names = append(names, known)
+		}
 	}
 	slices.Sort(names)
 	if hint := didYouMean(name, names); hint != "" {

@@ -150,10 +150,37 @@ type Device struct {
 	LastOutcome *Outcome `json:"last_outcome"`
 	// Calls is how often a pending device has called.
 	Calls int `json:"calls,omitempty"`
+	// Listener is the name of the listener that it called; empty for the main one.
+	Listener string `json:"listener,omitempty"`
+	// DeviceID is what it called itself before SSH began, which need not be true.
+	DeviceID string `json:"device_id,omitempty"`
+	// Algorithms are those of its connection; null while it has none.
+	Algorithms *Algorithms `json:"algorithms,omitempty"`
 	// SessionID is that of the control session, while it is connected.
 	SessionID uint32 `json:"session_id,omitempty"`
 	// Capabilities are those of its hello. Backend.Device alone tells them.
 	Capabilities []string `json:"capabilities,omitempty"`
+}
+
+// Algorithms are what protects a connection.
+type Algorithms struct {
+	// Version is that of TLS; empty over SSH.
+	Version string `json:"version,omitempty"`
+	// KeyExchange is the method of SSH, or the group of TLS.
+	KeyExchange string `json:"key_exchange"`
+	// HostKey is what the device has signed with over SSH.
+	HostKey string `json:"host_key,omitempty"`
+	// Sent is for what goes to the device, Received for what comes from it: they
+	// differ seldom, and never over TLS.
+	Sent     Protection `json:"sent"`
+	Received Protection `json:"received"`
+}
+
+// Protection is that of one direction: the cipher, or the cipher suite of TLS,
+// and the MAC where the cipher needs one.
+type Protection struct {
+	Cipher string `json:"cipher"`
+	MAC    string `json:"mac,omitempty"`
 }
 
 // Outcome is how a call ended.

@@ -224,7 +224,16 @@ func connected(d *control.Device, link *callhome.Link) {
 	d.Identity, d.KeyType = link.Identity().Fingerprint, link.Identity().Type
 	d.Since, d.LastSeen = link.Since(), time.Now()
 	d.Busy = link.Busy()
+	d.Listener, d.DeviceID = link.Listener(), link.DeviceID()
+	d.Algorithms = algorithms(link.Algorithms())
 	d.SessionID = link.Control().Hello().SessionID
+}
+
+func algorithms(a callhome.Algorithms) *control.Algorithms {
+	return &control.Algorithms{
+		Version: a.Version, KeyExchange: a.KeyExchange, HostKey: a.HostKey,
+		Sent: control.Protection(a.Sent), Received: control.Protection(a.Received),
+	}
 }
 
 func outcome(seen store.Seen) *control.Outcome {

@@ -56,6 +56,7 @@ type daemon struct {
 	callhome     *callhome.Server
 	gateway      *gateway.Gateway
 	certificates *serverCertificates // nil without TLS endpoints
+	hook         *hook               // nil without a user-select hook
 
 	calls   []callListener // none when no calls are accepted
 	control net.Listener
@@ -132,6 +133,12 @@ func (d *daemon) build() error {
 	calls.Memory, calls.Log = d.store, d.log
 	calls.Attach, calls.Detach = d.gateway.Attach, d.detached
 	calls.Outcome = d.ended
+	if d.hook, err = newHook(d.config.Callhome, d.log); err != nil {
+		return err
+	}
+	if d.hook != nil {
+		calls.UserSelect, calls.UserSelectTimeout = d.hook.choose, d.hook.timeout
+	}
 	d.callhome, err = callhome.New(calls)
 	return err
 }
@@ -260,6 +267,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	<-ctx.Done()
 	d.log.Info("stopping")
 	wg.Wait()
+	if d.hook != nil {
+		d.hook.close()
+	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -77,9 +77,16 @@ type house struct {
 
 func startDaemon(t *testing.T, c *config.Config) house {
 	t.Helper()
+	return startDaemonWith(t, c, nil)
+}
+
+func startDaemonWith(t *testing.T, c *config.Config, log hclog.Logger) house {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended, ready := make(chan error, 1), make(chan Addresses, 1)
-	go func() { ended <- Run(ctx, c, Options{Version: "test", Ready: func(a Addresses) { ready <- a }}) }()
+	go func() {
+		ended <- Run(ctx, c, Options{Version: "test", Log: log, Ready: func(a Addresses) { ready <- a }})
+	}()
 	h := house{stop: sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
