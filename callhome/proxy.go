@@ -56,8 +56,8 @@ func Caller(ctx context.Context, conn net.Conn, proxies []netip.Prefix) (source 
 		announced, err = parseProxyHeader(raw)
 	}
 	switch {
-	case errors.Is(err, ErrProxyCheck):
-		return source, true, err
+	case errors.Is(err, ErrProxyCheck), announced == source: // HAProxy says so in version 1
+		return source, true, ErrProxyCheck
 	case err != nil:
 		return source, true, fmt.Errorf("connections from %s begin with a PROXY header, since it is one of the proxies, but %w: "+
 			"let it send the header, or take it out of proxies", source.Addr(), err)

@@ -72,9 +72,11 @@ func TestCallerIsWhomTheProxyTells(t *testing.T) {
 	for _, tt := range []struct{ name, header, want string }{
 		{"version 1, IPv4", lineV4, "192.0.2.1:1234"},
 		{"version 1, IPv6", lineV6, "[2001:db8::1]:1234"},
+		{"version 1 of nginx on a socket of both", "PROXY TCP6 ::ffff:192.0.2.1 ::ffff:203.0.113.2 1234 4334\r\n", "192.0.2.1:1234"},
 		{"version 2, IPv4", headerV4, "192.0.2.1:1234"},
 		{"version 2, IPv6", headerV6, "[2001:db8::1]:1234"},
 		{"version 2, IPv4 in IPv6", mapped, "192.0.2.1:1234"},
+		{"somebody on the proxy's own machine", "PROXY TCP4 10.0.0.7 203.0.113.2 1234 4334\r\n", "10.0.0.7:1234"},
 		{"version 2, more than the addresses", withTLVs, "192.0.2.1:1234"},
 	} {
 		for _, from := range []string{proxyAt, "[::ffff:10.0.0.7]:4000", "[fe80::1%eth0]:4000"} {
@@ -112,6 +114,7 @@ func TestCallerOnAProxysOwnBehalf(t *testing.T) {
 		"",
 		"PROXY UNKNOWN\r\n",
 		"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
+		"PROXY TCP4 10.0.0.7 203.0.113.2 4000 4334\r\n", // the end of the connection itself
 		sigV2 + "\x20\x00\x00\x00",
 		sigV2 + "\x20\x11\x00\x0c\xc0\x00\x02\x01\xcb\x00\x71\x02\x04\xd2\x10\xee",
 	} {

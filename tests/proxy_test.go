@@ -71,6 +71,10 @@ func TestADeviceBehindHAProxyIsMatchedByItsOwnAddress(t *testing.T) {
 		logs(t, g, "reason=accepted", "remote="+device+":")
 		call(denied)
 		logs(t, g, "reason=rejected-network", "remote="+denied+":")
+		logs(t, g, "a proxy looks whether somebody listens", "[DEBUG]")
+		if lines := g.Output.Lines("a call was not accepted"); len(lines) != 1 {
+			t.Errorf("health checks have outcomes: %q", lines)
+		}
 	})
 }
 

@@ -55,7 +55,7 @@ func (h HAProxy) config(gateway string) string {
 	var b strings.Builder
 	b.WriteString("defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n")
 	for _, port := range []string{CallHomePort, CallHomeTLSPort, SharedPort, SharedTLSPort} {
-		fmt.Fprintf(&b, "listen port-%s\n  bind %s\n  source %s\n  server gateway %s %s\n",
+		fmt.Fprintf(&b, "listen port-%s\n  bind %s\n  source %s\n  server gateway %s check inter 500ms %s\n",
 			port, net.JoinHostPort(h.Address, port), source, net.JoinHostPort(gateway, port), send)
 	}
 	fmt.Fprintf(&b, "frontend ready\n  mode http\n  bind %s\n  monitor-uri /\n", net.JoinHostPort(h.Address, haproxyReady))
