@@ -14,9 +14,13 @@ const (
 	placesShare = 4
 	// minPlaces is what a source may then have at least.
 	minPlaces = 4
-	// patience is how long the other side may take before its place can go to
-	// somebody else: honest ones in a storm must not evict one another.
-	patience = 250 * time.Millisecond
+	// The other side may keep us waiting for some time before its place can go
+	// to somebody else: honest ones in a storm must not evict one another. It is
+	// twice what those with a good name take, within these bounds, and becomes
+	// shorter with every eviction.
+	minPatience   = 250 * time.Millisecond
+	firstPatience = time.Second
+	maxPatience   = 6 * time.Second
 	// ownPatience is the same within a source that has its share: the devices
 	// behind one NAT rather wait for the slowest of them than push it out.
 	ownPatience = 2 * time.Second
@@ -41,9 +45,10 @@ const (
 type Places struct {
 	limit, share int
 
-	mu      sync.Mutex // guards the following, and all of every source and place
-	total   int
-	sources map[sourceKey]*placesSource
+	mu       sync.Mutex // guards the following, and all of every source and place
+	total    int
+	patience time.Duration
+	sources  map[sourceKey]*placesSource
 	// ranked has the sources with a place that waits, the next to lose one first.
 	ranked placesRank
 	// waiting has all places that wait, in the order in which they began to.
@@ -77,6 +82,7 @@ type Place struct {
 	// of those that wait, nil when it does not.
 	since    time.Time
 	own, all *list.Element
+	longest  time.Duration // that it has waited
 	gone     bool
 	evicted  bool
 }
@@ -97,7 +103,7 @@ func NewPlaces(limit int) *Places {
 
 // NewSharedPlaces is NewPlaces with another share for each source.
 func NewSharedPlaces(limit, share int) *Places {
-	return &Places{limit: limit, share: share, sources: make(map[sourceKey]*placesSource)}
+	return &Places{limit: limit, share: share, patience: firstPatience, sources: make(map[sourceKey]*placesSource)}
 }
 
 // Enter takes a place, or returns nil when there is none. The place begins as
@@ -114,6 +120,7 @@ func (p *Places) Enter(a Arrival) *Place {
 	if victim != nil {
 		victim.evicted = true
 		victim.leaveLocked()
+		p.adaptLocked(minPatience, 64)
 		p.sources[source.key] = source // it may have been the last of its own
 	}
 	place := &Place{places: p, source: source, evict: a.Evict}
@@ -155,10 +162,10 @@ func (p *Places) roomLocked(source *placesSource, now time.Time) (victim *Place,
 	if victim = p.ranked[0].oldest(); victim.source.penalised && !source.penalised {
 		return victim, true
 	}
-	if now.Sub(victim.since) < patience {
+	if now.Sub(victim.since) < p.patience {
 		victim = p.waiting.Front().Value.(*Place)
 	}
-	return victim, now.Sub(victim.since) >= patience
+	return victim, now.Sub(victim.since) >= p.patience
 }
 
 // Waiting says whether the other side keeps us waiting from now on, or we it.
@@ -173,6 +180,25 @@ func (l *Place) Waiting(is bool) {
 	default:
 		l.workLocked()
 	}
+}
+
+// Vouch says that the other side has proved to be one that we are here for. So
+// long as it did, others may take too.
+func (l *Place) Vouch() {
+	p := l.places
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	longest := l.longest
+	if l.own != nil {
+		longest = max(longest, time.Since(l.since))
+	}
+	p.adaptLocked(min(max(2*longest, minPatience), maxPatience), 16)
+}
+
+// adaptLocked moves the patience towards what is wanted: at once where it is to
+// grow, else by a part of the difference.
+func (p *Places) adaptLocked(want time.Duration, part int) {
+	p.patience = max(want, p.patience-(p.patience-want)/time.Duration(part))
 }
 
 // Leave gives the place back. Doing so again, or after it was evicted, changes
@@ -206,6 +232,7 @@ func (l *Place) waitLocked() {
 }
 
 func (l *Place) workLocked() {
+	l.longest = max(l.longest, time.Since(l.since))
 	l.source.waiting.Remove(l.own)
 	l.places.waiting.Remove(l.all)
 	l.own, l.all = nil, nil

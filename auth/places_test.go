@@ -112,6 +112,43 @@ func TestWaitingAgainIsWaitingAnew(t *testing.T) {
 	})
 }
 
+func TestPatienceFollowsWhatHonestOnesTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crowd := newCrowd(4)
+		full := func(wait time.Duration) (evicts bool) {
+			t.Helper()
+			for _, place := range crowd.present {
+				place.Leave()
+			}
+			before := len(crowd.evicted)
+			for _, name := range []string{"a", "b", "c", "d"} {
+				crowd.enter(name)
+			}
+			time.Sleep(wait)
+			crowd.enter("e")
+			return len(crowd.evicted) > before
+		}
+		if full(firstPatience-1) || !full(firstPatience) {
+			t.Errorf("the first patience is %s", crowd.places.patience)
+		}
+		for range 500 {
+			full(firstPatience)
+		}
+		if !full(minPatience + 10*time.Millisecond) {
+			t.Errorf("after many evictions the patience is %s", crowd.places.patience)
+		}
+		crowd.present["c"].Leave()
+		honest := crowd.places.Enter(Arrival{Source: prefixOf("198.51.100.1"), Evict: func() {}})
+		time.Sleep(400 * time.Millisecond)
+		honest.Waiting(false)
+		honest.Vouch()
+		honest.Leave()
+		if full(800*time.Millisecond-1) || !full(800*time.Millisecond) {
+			t.Errorf("after one that took 400 ms the patience is %s", crowd.places.patience)
+		}
+	})
+}
+
 func TestPlacesAreGivenBackOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		crowd := newCrowd(4)

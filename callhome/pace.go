@@ -127,6 +127,8 @@ func (p *pace) stop() {
 // cannot be evicted any more, however long its login takes.
 func (p *pace) trusted(is bool) {
 	if is {
+		p.place.Vouch()
+		p.ticket.place.Vouch()
 		p.ticket.leave()
 		return
 	}
