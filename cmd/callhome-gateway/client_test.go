@@ -43,7 +43,7 @@ func (*fakeGateway) Devices(context.Context) ([]control.Device, error) {
 
 func (*fakeGateway) Device(_ context.Context, name string) (control.Device, error) {
 	if name == "edge-6" {
-		return control.Device{Name: name, State: control.StateConnected, Transport: "ssh", Listener: "olts", DeviceID: "evil\x1b[31m", Algorithms: &control.Algorithms{
+		return control.Device{Name: name, State: control.StateConnected, Transport: "ssh", HostPrincipals: []string{"edge-6.example"}, Listener: "olts", DeviceID: "evil\x1b[31m", Algorithms: &control.Algorithms{
 			KeyExchange: "diffie-hellman-group14-sha1", HostKey: "ssh-rsa",
 			Sent: control.Protection{Cipher: "aes128-cbc", MAC: "hmac-sha1"}, Received: control.Protection{Cipher: "aes128-gcm@openssh.com"},
 		}}, nil
@@ -123,8 +123,8 @@ func TestClientCommands(t *testing.T) {
 			"SHA256:two", "shows a certificate of", `issued by \x1b[2J`, "TLS PORT", `"ssh-ed25519\x1b[2J\n"`, "device approve FINGERPRINT --name NAME"}},
 		"show":                     {"device show edge-1", 0, []string{"logged in", "21001", "shared", "edge-1.example", "capabilities (2)", "  urn:a", `"evil\x1b[31m\tx"`}},
 		"show what TLS negotiated": {"device show edge-1", 0, []string{"version         TLS 1.3", "key exchange    X25519", "protected by    TLS_AES_128_GCM_SHA256\n"}},
-		"show what SSH negotiated": {"device show edge-6", 0, []string{`"evil\x1b[31m"`, "listener        olts", "key exchange    diffie-hellman-group14-sha1", "signed with     ssh-rsa",
-			"sent under      aes128-cbc, hmac-sha1", "received under  aes128-gcm@openssh.com\n"}},
+		"show what SSH negotiated": {"device show edge-6", 0, []string{`"evil\x1b[31m"`, "expected principals  edge-6.example", "listener             olts", "key exchange         diffie-hellman-group14-sha1",
+			"signed with          ssh-rsa", "sent under           aes128-cbc, hmac-sha1", "received under       aes128-gcm@openssh.com\n"}},
 		"show none":  {"device show edge-7", 1, []string{`callhome-gateway: showing "edge-7": no such device`}},
 		"approve":    {"device approve SHA256:two --name edge-3", 0, []string{"approved SHA256:two as edge-3: it is let in when it calls again"}},
 		"reject":     {"device reject SHA256:two", 0, []string{"rejected SHA256:two"}},

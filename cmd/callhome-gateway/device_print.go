@@ -116,6 +116,9 @@ func printDevice(w io.Writer, d control.Device, now time.Time) error {
 	if len(d.CertificateNames) > 0 {
 		row(t, "expected names", clean(strings.Join(d.CertificateNames, ", ")))
 	}
+	if len(d.HostPrincipals) > 0 {
+		row(t, "expected principals", clean(strings.Join(d.HostPrincipals, ", ")))
+	}
 	if d.DeviceID != "" {
 		row(t, "device id", clean(d.DeviceID))
 	}

@@ -130,6 +130,8 @@ type Device struct {
 	Certificate string `json:"certificate,omitempty"`
 	// CertificateNames are the names of which its certificate must have one.
 	CertificateNames []string `json:"certificate_names,omitempty"`
+	// HostPrincipals are those of which its SSH host certificate must have one.
+	HostPrincipals []string `json:"host_principals,omitempty"`
 	// User is the user entry that it is logged in with, or would be.
 	User string `json:"user"`
 	// Port and TLSPort are its own endpoints; 0 means none.

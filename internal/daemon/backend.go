@@ -162,7 +162,7 @@ func (b backend) device(status gateway.DeviceStatus) control.Device {
 	d.Identity, d.KeyType = id.Fingerprint, id.Type
 	d.Transport = string(transportOf(id))
 	if e := b.entries[status.Name]; e != nil {
-		d.CertificateNames = e.CertificateNames
+		d.CertificateNames, d.HostPrincipals = e.CertificateNames, e.HostPrincipals
 		if e.Transport != "" {
 			d.Transport = string(e.Transport)
 		}
@@ -184,7 +184,7 @@ func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
 	if e != nil {
 		known = e.Pins
 	}
-	if last.Reason == callhome.Accepted && (e == nil || namesCertificates(e)) && last.Identity.Type == auth.TypeCertificate && len(b.store.Named(name)) == 0 {
+	if last.Reason == callhome.Accepted && b.vouched(name, last.Identity) && len(b.store.Named(name)) == 0 {
 		return last.Identity
 	}
 	if len(known) == 0 {
@@ -203,9 +203,17 @@ func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
 	return known[0]
 }
 
-// namesCertificates reports whether the entry knows its device by more than
-// whole certificates: any may be the one that it shows.
-func namesCertificates(e *callhome.Entry) bool {
+// vouched reports whether the device is known by more than whole identities: by a
+// name in a certificate, by the key of one, or by a secret. Any may be the one
+// that it shows.
+func (b backend) vouched(name string, id auth.Identity) bool {
+	e := b.entries[name]
+	switch {
+	case e == nil:
+		return id.Type == auth.TypeCertificate || b.store.Issued(name)
+	case transportOf(id) == callhome.SSH:
+		return len(e.Pins) == 0 && (len(e.HostPrincipals) > 0 || e.DeviceSecret != "")
+	}
 	return len(e.CertificateNames) > 0 || slices.ContainsFunc(e.Pins, func(pin auth.Identity) bool { return pin.Type == auth.TypeCertificateKey })
 }
 

@@ -32,6 +32,9 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 		{Name: "edge-1", Pins: []auth.Identity{{Fingerprint: "SHA256:old"}, {Fingerprint: "SHA256:new"}}},
 		{Name: "edge-4", CertificateNames: []string{"edge-4.example"}},
 		{Name: "edge-5", Pins: []auth.Identity{keyPin}},
+		{Name: "edge-7", HostPrincipals: []string{"edge-7.example"}},
+		{Name: "edge-8", DeviceID: "edge-8", DeviceSecret: "secret"},
+		{Name: "edge-9", DeviceID: "edge-9"},
 	})
 	rolledOver := auth.Identity{Type: "ssh-rsa", Fingerprint: "SHA256:new"}
 	replaced := auth.Identity{Type: "ssh-rsa", Fingerprint: "SHA256:replaced"}
@@ -50,6 +53,9 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 		"not let in with the key":                 {"edge-5", callhome.Outcome{Reason: callhome.RejectedRevoked, Identity: certificate}, keyPin},
 		"named by a CA":                           {"edge-6", callhome.Outcome{Reason: callhome.Accepted, Identity: certificate}, certificate},
 		"approved since, and let in with another": {"edge-2", callhome.Outcome{Reason: callhome.Accepted, Identity: certificate}, approved},
+		"known by a name over SSH":                {"edge-7", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, replaced},
+		"known by a secret":                       {"edge-8", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, replaced},
+		"known by its claim, if at all":           {"edge-9", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, auth.Identity{}},
 		"known by its address, if at all":         {"edge-3", callhome.Outcome{Reason: callhome.Accepted, Identity: replaced}, auth.Identity{}},
 	} {
 		if got := b.identity(c.device, c.last); got != c.want {

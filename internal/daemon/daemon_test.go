@@ -116,6 +116,12 @@ func startDevice(t *testing.T, connect, seed string) {
 func runDevice(t *testing.T, o devicesim.Options) {
 	t.Helper()
 	o.Reconnect = 10 * time.Millisecond
+	runUntil(t, o)
+}
+
+// runUntil runs a device until end is called, or the test ends.
+func runUntil(t *testing.T, o devicesim.Options) (end func()) {
+	t.Helper()
 	d, err := devicesim.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +129,9 @@ func runDevice(t *testing.T, o devicesim.Options) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = d.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	end = func() { cancel(); <-done }
+	t.Cleanup(end)
+	return end
 }
 
 // await polls until one device is in the state: the gateway has a socket to be
@@ -238,32 +246,59 @@ func TestPendingTLSDeviceIsApprovedByTheBeginningOfItsFingerprint(t *testing.T) 
 }
 
 func TestADeviceThatACANamesIsRememberedUntilItIsForgotten(t *testing.T) {
-	c := testConfig(t)
-	withTLS(t, c)
-	issuer, anchors := newDeviceCA(t)
-	user := c.Callhome.NamedUsers["fleet"].TLS
-	user.Anchors, user.NameFrom = anchors, auth.NameFromCommonName
-	h := startDaemon(t, c)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	d, err := devicesim.New(devicesim.Options{Name: "olt-7", Connect: h.CallhomeTLS, TLS: &devicesim.TLS{Issuer: issuer, AnyClient: true}})
+	t.Run("tls", func(t *testing.T) {
+		c := testConfig(t)
+		withTLS(t, c)
+		issuer, anchors := newDeviceCA(t)
+		user := c.Callhome.NamedUsers["fleet"].TLS
+		user.Anchors, user.NameFrom = anchors, auth.NameFromCommonName
+		checkRemembered(t, c, devicesim.Options{Name: "olt-7", TLS: &devicesim.TLS{Issuer: issuer, AnyClient: true}})
+	})
+	t.Run("ssh", func(t *testing.T) {
+		c := testConfig(t)
+		ca, key := seededKey(t, "CA"), seededKey(t, "device")
+		c.Callhome.NamedUsers["fleet"].HostCA = &auth.HostCA{Keys: []ssh.PublicKey{ca.PublicKey()}, NamesDevices: true}
+		certified, err := devicesim.CertifyHost(key, ca, time.Time{}, "olt-7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRemembered(t, c, devicesim.Options{HostKeys: []ssh.Signer{certified}, Username: "netconf", Password: "secret"})
+	})
+}
+
+func seededKey(t *testing.T, seed string) ssh.Signer {
+	t.Helper()
+	key, err := devicesim.KeyFromSeed(seed, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { defer close(done); _ = d.Run(ctx) }()
+	return key
+}
+
+func checkRemembered(t *testing.T, c *config.Config, o devicesim.Options) {
+	h := startDaemon(t, c)
+	transport := "ssh"
+	if o.Connect = h.Callhome; o.TLS != nil {
+		o.Connect, transport = h.CallhomeTLS, "tls"
+	}
+	end := runUntil(t, o)
 	// It is connected a moment before its port is open.
 	up := h.awaitThat(t, "connected with a port", func(d control.Device) bool { return d.State == control.StateConnected && d.Port != 0 })
 	if up.Name != "olt-7" {
 		t.Errorf("connected %+v", up)
 	}
-	cancel()
-	<-done
+	end()
 	h.await(t, control.StateAway)
 	h.stop()
 	h = startDaemon(t, c)
-	if away := h.await(t, control.StateAway); away.Name != "olt-7" || away.Port != up.Port || away.Identity != up.Identity || away.Transport != "tls" || away.LastSeen.IsZero() {
+	if away := h.await(t, control.StateAway); away.Name != "olt-7" || away.Port != up.Port || away.Identity != up.Identity || away.Transport != transport || away.LastSeen.IsZero() {
 		t.Errorf("after a restart %+v", away)
 	}
+	// The name is still that CA's to give.
+	again := runUntil(t, o)
+	h.awaitThat(t, "connected again", func(d control.Device) bool { return d.State == control.StateConnected && d.Name == "olt-7" })
+	again()
+	h.await(t, control.StateAway)
 	if err := h.Forget(t.Context(), "olt-7"); err != nil {
 		t.Error(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"callhome-gateway/auth"
@@ -147,7 +148,9 @@ func TestTheCAThatNamedADeviceIsKnownUntilItIsForgotten(t *testing.T) {
 	dir := stateDir(t)
 	s := mustOpen(t, dir)
 	ca := auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:00:11"}
+	hostCA := auth.Identity{Type: "ssh-ed25519", Fingerprint: "SHA256:ca"}
 	s.NoteVoucher("edge-1", ca)
+	s.NoteVoucher("edge-3", hostCA)
 	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Reason: callhome.Accepted, Time: now()})
 	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Reason: callhome.RejectedKeyChanged, Time: now()})
 	if err := s.Close(); err != nil {
@@ -156,6 +159,9 @@ func TestTheCAThatNamedADeviceIsKnownUntilItIsForgotten(t *testing.T) {
 	s = mustOpen(t, dir)
 	if got := s.Voucher("edge-1"); got != ca {
 		t.Errorf("after a restart: %+v", got)
+	}
+	if got := s.Voucher("edge-3"); got != hostCA || !slices.Contains(s.AllIssued(), "edge-3") {
+		t.Errorf("after a restart: %+v of %q", got, s.AllIssued())
 	}
 	if got := s.Voucher("edge-2"); !got.IsZero() {
 		t.Errorf("of another: %+v", got)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -33,11 +34,13 @@ type seenEntry struct {
 }
 
 type seenRecord struct {
-	V       int            `json:"v"`
-	Name    string         `json:"name"`
-	Last    time.Time      `json:"last,omitzero"`
-	Voucher string         `json:"voucher,omitempty"` // the fingerprint
-	Outcome *outcomeRecord `json:"outcome,omitempty"`
+	V       int       `json:"v"`
+	Name    string    `json:"name"`
+	Last    time.Time `json:"last,omitzero"`
+	Voucher string    `json:"voucher,omitempty"` // the fingerprint
+	// VoucherType is empty for auth.TypeCertificateKey.
+	VoucherType string         `json:"voucher_type,omitempty"`
+	Outcome     *outcomeRecord `json:"outcome,omitempty"`
 }
 
 type outcomeRecord struct {
@@ -57,7 +60,7 @@ func (s *Store) loadSeen(value []byte) error {
 	}
 	e := &seenEntry{Seen: Seen{Name: r.Name, Last: r.Last}}
 	if r.Voucher != "" {
-		e.voucher = auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: r.Voucher}
+		e.voucher = auth.Identity{Type: cmp.Or(r.VoucherType, auth.TypeCertificateKey), Fingerprint: r.Voucher}
 	}
 	if o := r.Outcome; o != nil {
 		e.Outcome = callhome.Outcome{
@@ -72,6 +75,9 @@ func (s *Store) loadSeen(value []byte) error {
 
 func (e *seenEntry) record() seenRecord {
 	r := seenRecord{V: version, Name: e.Name, Last: e.Last, Voucher: e.voucher.Fingerprint}
+	if e.voucher.Type != auth.TypeCertificateKey {
+		r.VoucherType = e.voucher.Type
+	}
 	if o := e.Outcome; o.Reason != "" {
 		r.Outcome = &outcomeRecord{
 			Time: o.Time, Reason: string(o.Reason), Remote: o.Remote,
@@ -151,8 +157,8 @@ func (s *Store) Seen(name string) (Seen, bool) {
 	return e.Seen, true
 }
 
-// Issued reports whether the device has proved itself by a certificate when it
-// last called. Where nothing else is known of it, a CA has named it.
+// Issued reports whether a CA has named the device, or it has proved itself by a
+// certificate of TLS when it last called.
 func (s *Store) Issued(name string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -160,7 +166,9 @@ func (s *Store) Issued(name string) bool {
 	return ok && e.issued()
 }
 
-func (e *seenEntry) issued() bool { return e.Outcome.Identity.Type == auth.TypeCertificate }
+func (e *seenEntry) issued() bool {
+	return !e.voucher.IsZero() || e.Outcome.Identity.Type == auth.TypeCertificate
+}
 
 // AllIssued returns the names of all devices for which Issued holds, in order.
 func (s *Store) AllIssued() []string {
