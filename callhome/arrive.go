@@ -13,6 +13,7 @@ const noCall Reason = ""
 func (c *call) arrive(ctx context.Context) *rejection {
 	source, proxied, err := Caller(ctx, c.conn.Conn, c.listener.Proxies)
 	c.info.Remote, c.proxied = source, proxied
+	c.arrival = c.server.arrivalOf(source.Addr())
 	switch {
 	case errors.Is(err, ErrProxyCheck):
 		c.server.log.Debug("a proxy looks whether somebody listens", "remote", source, "local", c.info.Local)

@@ -73,7 +73,6 @@ func (c *call) enter(ctx context.Context) (*Link, *rejection) {
 	if r := c.arrive(ctx); r != nil {
 		return nil, r
 	}
-	c.arrival = c.server.arrivalOf(c.info.Remote.Addr())
 	c.arrival.Evict = func() { _ = c.conn.Close() }
 	if c.place = c.server.calls.Enter(c.arrival); c.place == nil {
 		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", c.arrival.Source)
