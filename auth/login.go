@@ -143,8 +143,26 @@ func (l *Logins) Password(ctx context.Context, a Attempt, password []byte) (*Man
 	return m, nil
 }
 
-// Knows reports whether somebody has logged in from there lately.
-func (l *Logins) Knows(source netip.Addr) bool { return l.known.has(l.sources.Of(source)) }
+// Arrival returns who asks for a place to log in, without its Evict. Sources
+// from which somebody has logged in lately keep their places before all others.
+// Those from which somebody has lately failed to have one source's share
+// together, however many they are: each costs a key exchange, and nobody knows
+// better who guesses.
+func (l *Logins) Arrival(from netip.Addr) Arrival {
+	a := Arrival{Source: l.sources.Of(from), Exempt: l.sources.Exempts(from)}
+	if l.known.has(a.Source) {
+		return a
+	}
+	a.Penalised = true
+	if !a.Exempt && l.penalties.tried(a.Source) {
+		a.Source = netip.Prefix{}
+	}
+	return a
+}
+
+// Failed notes that a connection from there has ended without a login, by its
+// own doing.
+func (l *Logins) Failed(from netip.Addr) { l.penalties.begin(l.sources.Of(from)) }
 
 // LoggedIn notes that somebody has logged in from there, by whatever means.
 func (l *Logins) LoggedIn(source netip.Addr) { l.known.note(l.sources.Of(source)) }

@@ -426,25 +426,44 @@ func TestGivingUpIsForOneOnly(t *testing.T) {
 	})
 }
 
-// A certificate, a key and a password make a source known alike.
-func TestKnownSources(t *testing.T) {
+// Where a connection comes from decides how it keeps its place.
+func TestArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newDesk(t)
-		c.LoggedIn(netip.MustParseAddr("2001:db8::1"))
-		if !c.Knows(netip.MustParseAddr("2001:db8::2")) || c.Knows(netip.MustParseAddr("2001:db8:1::1")) {
-			t.Error("a source is not a /64")
+		c.sources.Exempt = []netip.Prefix{netip.MustParsePrefix("192.0.2.99/32")}
+		own, all := Sources{}.Of(source(1)), netip.Prefix{}
+		exempt := Sources{}.Of(source(99))
+		expect := func(when string, n int, want Arrival) {
+			t.Helper()
+			a := c.Arrival(source(n))
+			if a.Source != want.Source || a.Exempt != want.Exempt || a.Penalised != want.Penalised {
+				t.Errorf("%s: %+v", when, a)
+			}
 		}
+		expect("at first", 1, Arrival{Source: own, Penalised: true})
+		c.guess("noc", source(1), 1)
+		expect("after a guess", 1, Arrival{Source: all, Penalised: true})
+		time.Sleep(tryCost)
+		expect("a while later", 1, Arrival{Source: own, Penalised: true})
+		c.Failed(source(1))
+		expect("after a connection without a login", 1, Arrival{Source: all, Penalised: true})
+		c.LoggedIn(source(1))
+		expect("after a login", 1, Arrival{Source: own})
+		c.guess("noc", source(99), 1)
+		expect("exempt, after a guess", 99, Arrival{Source: exempt, Exempt: true, Penalised: true})
 		time.Sleep(knownTTL)
-		if c.Knows(netip.MustParseAddr("2001:db8::1")) {
-			t.Error("a source is known for ever")
-		}
-		for i := range 2 * knownSize {
-			c.LoggedIn(stranger(i))
-		}
-		if len(c.known.until) > knownSize {
-			t.Errorf("%d sources are known", len(c.known.until))
-		}
+		expect("after a day", 1, Arrival{Source: own, Penalised: true})
 	})
+}
+
+func TestKnownSourcesAreBounded(t *testing.T) {
+	l := newLogins(t)
+	for i := range 2 * knownSize {
+		l.LoggedIn(stranger(i))
+	}
+	if len(l.known.until) > knownSize {
+		t.Errorf("%d sources are known", len(l.known.until))
+	}
 }
 
 // Thousands of addresses guess without end. Whoever comes from where somebody

@@ -23,7 +23,7 @@ const (
 	knockCost  = 200 * time.Millisecond
 	knockBound = pairBound + 1000*knockCost
 
-	// tryCost is what a try counts for where the order of hashing is decided. It
+	// tryCost is what a try counts for where it is decided who goes first. It
 	// outlasts the time that a few thousand sources need for a try each.
 	tryCost  = time.Minute
 	tryBound = time.Hour
@@ -78,8 +78,8 @@ func (p *penalties) refund(g guesser) {
 	p.sources.Pay(g.source, sourceCost)
 }
 
-// begin counts a try for the order of hashing and returns what the source has
-// tried before. It is taken back by succeed only: who is turned away because too
+// begin counts a try for who goes first and returns what the source has tried
+// before. It is taken back by succeed only: who is turned away because too
 // many try has tried.
 func (p *penalties) begin(source netip.Prefix) time.Duration {
 	before := p.tries.Owed(source)
@@ -88,3 +88,6 @@ func (p *penalties) begin(source netip.Prefix) time.Duration {
 }
 
 func (p *penalties) succeed(source netip.Prefix) { p.tries.Pay(source, tryCost) }
+
+// tried reports whether a try of the source has not succeeded lately.
+func (p *penalties) tried(source netip.Prefix) bool { return p.tries.Owed(source) > 0 }

@@ -35,12 +35,9 @@ func (e *endpoint) handle(conn net.Conn) {
 	if !ok {
 		return
 	}
-	place := e.g.arrive.Enter(auth.Arrival{
-		Source: e.g.opts.Sources.Of(source.Addr()), Exempt: e.g.opts.Sources.Exempts(source.Addr()),
-		// Who has never logged in makes room for those who have.
-		Penalised: !e.g.logins.Knows(source.Addr()),
-		Evict:     func() { _ = conn.Close() },
-	})
+	arrival := e.g.logins.Arrival(source.Addr())
+	arrival.Evict = func() { _ = conn.Close() }
+	place := e.g.arrive.Enter(arrival)
 	if place == nil {
 		e.logDropped(source.Addr())
 		return
@@ -48,8 +45,11 @@ func (e *endpoint) handle(conn net.Conn) {
 	begin := time.Now()
 	v := e.login(conn, source, place)
 	place.Leave()
-	if place.Evicted() {
+	switch {
+	case place.Evicted():
 		e.logDropped(source.Addr())
+	case v == nil:
+		e.g.logins.Failed(source.Addr())
 	}
 	if v == nil {
 		return
