@@ -24,7 +24,7 @@ const (
 	natKnown    = 100 // of them have a session entry; the rest waits for approval
 	natNoUser   = 450 // is the first that was approved without a user entry
 	natSampled  = 20  // of them are asked who they are
-	natMaxCalls = 100 // are more than enough to find one of five usernames
+	natMaxCalls = 40  // are more than enough to find one of five usernames
 	natPatience = time.Minute
 )
 
@@ -42,6 +42,7 @@ func TestManyDevicesBehindOneAddressAttachUnderTheirOwnNames(t *testing.T) {
 	awaitFleet(t, g, fleet)
 	mustBeThemselves(t, g, fleet, source)
 	for what, calls := range wrong {
+		t.Logf("%s called %d times", what, calls())
 		if n := calls(); n < 3 {
 			t.Errorf("%s called %d times only: it has disturbed nobody because it was not there", what, n)
 		}
@@ -73,14 +74,14 @@ func TestDevicesOfFiveUsernamesBehindOneAddressAllAttach(t *testing.T) {
 	fleet.CallHome(t, g.CallHome(), "--source", source, "--reconnect", "200ms")
 	awaitFleet(t, g, fleet)
 	mustBeThemselves(t, g, fleet, source)
-	reportCalls(t, fleet, "with a session entry", 0, natKnown)
-	reportCalls(t, fleet, "approved with a user", natKnown, natNoUser)
-	reportCalls(t, fleet, "approved without a user", natNoUser, natFleet)
+	reportCalls(t, fleet, "with a session entry", 0, natKnown, natMaxCalls)
+	reportCalls(t, fleet, "approved with a user", natKnown, natNoUser, natMaxCalls)
+	reportCalls(t, fleet, "approved without a user", natNoUser, natFleet, natMaxCalls)
 }
 
 // reportCalls tells how many calls the devices from first to before end needed,
-// and fails the test if one of them needed far too many.
-func reportCalls(t *testing.T, fleet *harness.Fleet, which string, first, end int) {
+// and fails the test if one of them needed too many.
+func reportCalls(t *testing.T, fleet *harness.Fleet, which string, first, end, atMost int) {
 	t.Helper()
 	total, worst := 0, 0
 	calls := fleet.Calls()
@@ -89,8 +90,8 @@ func reportCalls(t *testing.T, fleet *harness.Fleet, which string, first, end in
 		total, worst = total+n, max(worst, n)
 	}
 	t.Logf("%d devices %s needed %d calls, %d for one at most", end-first, which, total, worst)
-	if worst > natMaxCalls {
-		t.Errorf("a device %s needed %d calls, and %d are enough", which, worst, natMaxCalls)
+	if worst > atMost {
+		t.Errorf("a device %s needed %d calls, and %d are enough", which, worst, atMost)
 	}
 }
 

@@ -29,6 +29,7 @@ type flags struct {
 	junos               devicesim.Junos
 	seed                string
 	reconnect           time.Duration
+	latency             time.Duration
 	source              string
 	sources             netip.Prefix // of source
 	rate                float64
@@ -59,6 +60,7 @@ func (f *flags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.junos.Secret, "junos-secret", "", "`SECRET` that Junos devices authenticate their host keys with")
 	set.StringVar(&f.seed, "seed", "", "derive the keys of the devices from this `TEXT`, so that they stay the same")
 	set.DurationVar(&f.reconnect, "reconnect", 5*time.Second, "time between a call's end and the next call")
+	set.DurationVar(&f.latency, "latency", 0, "take as much longer for each step of the SSH login, as slow devices do")
 	set.StringVar(&f.source, "source", "", "`ADDRESS` to call from, or a prefix such as 127.1.0.0/16 with one for each device")
 	set.Float64Var(&f.rate, "rate", 0, "start at most this many calls a second (0: no limit)")
 	set.IntVar(&f.helloSize, "hello-size", 0, "pad the hello to this many `BYTES`")
@@ -81,6 +83,7 @@ func (f *flags) options() (devicesim.FleetOptions, error) {
 		Options: devicesim.Options{
 			Connect: f.connect, Name: f.name,
 			Password: f.password, KeyboardInteractive: f.keyboardInteractive, LegacyAlgorithms: f.legacyAlgorithms,
+			Latency:   f.latency,
 			Reconnect: f.reconnect, Heartbeat: f.heartbeat,
 			HelloSize: f.helloSize, MaxSessions: f.maxSessions,
 			Base:     bases[f.base],

@@ -3,6 +3,8 @@ package devicesim
 import (
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // line is a connection that can be frozen, and closed abruptly.
@@ -11,6 +13,8 @@ type line struct {
 	gate   *gate
 	closed chan struct{}
 	once   sync.Once
+	// latency is what each write takes longer, as a time.Duration.
+	latency atomic.Int64
 }
 
 func newLine(conn net.Conn, g *gate) *line {
@@ -25,6 +29,12 @@ func (l *line) Read(p []byte) (int, error) {
 
 func (l *line) Write(p []byte) (int, error) {
 	l.pass()
+	if d := time.Duration(l.latency.Load()); d > 0 {
+		select {
+		case <-time.After(d):
+		case <-l.closed:
+		}
+	}
 	return l.Conn.Write(p)
 }
 

@@ -50,6 +50,9 @@ type Options struct {
 	KeyboardInteractive bool
 	// SSH, if not nil, may change how the device speaks SSH, its algorithms say.
 	SSH func(*ssh.ServerConfig)
+	// Latency is what a device over SSH takes longer for each thing that it says
+	// until it is logged in to: its processor is slow, or the way is long.
+	Latency time.Duration
 	// LoginTimeout bounds the time from connecting to being logged in
 	// (default 30s).
 	LoginTimeout time.Duration

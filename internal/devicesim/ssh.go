@@ -106,6 +106,8 @@ func (c *call) login() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Requ
 			return nil, nil, nil, err
 		}
 	}
+	c.line.latency.Store(int64(c.device.o.Latency))
+	defer c.line.latency.Store(0)
 	conn, chans, reqs, err := ssh.NewServerConn(c.line, c.device.ssh)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("login: %w", err)

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// babbleInterval is the time between two of its connections.
+const babbleInterval = 10 * time.Millisecond
+
 // Babble connects from the source again and again until the test ends, says
 // something, and leaves when it is closed or nothing comes back for a second. It
 // returns how often it has connected.
@@ -20,7 +23,13 @@ func Babble(t testing.TB, address, source, says string) (calls func() int) {
 	var count atomic.Int64
 	go func() {
 		defer close(done)
-		for ctx.Err() == nil {
+		for again := time.NewTicker(babbleInterval); ; {
+			select {
+			case <-ctx.Done():
+				again.Stop()
+				return
+			case <-again.C:
+			}
 			if babble(ctx, address, source, says) == nil {
 				count.Add(1)
 			}
