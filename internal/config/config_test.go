@@ -355,7 +355,7 @@ func checkSessions(t *testing.T, c *Config) {
 	if len(e.Hello.Base) != 1 || len(e.Hello.Capabilities) != 1 {
 		t.Errorf("hello: %+v", e.Hello)
 	}
-	if e := entries[4]; !slices.Equal(e.HostPrincipals, []string{"Edge-5.example", "192.0.2.5"}) || e.Listener != "as-the-main-one" {
+	if e := entries[4]; !slices.Equal(e.HostPrincipals, []string{"edge-5.example", "192.0.2.5"}) || e.Listener != "as-the-main-one" {
 		t.Errorf("edge-5: %+v", e)
 	}
 	if e := entries[5]; e.DeviceID != "edge 6" || e.DeviceSecret.Reveal() != "hunter2" {

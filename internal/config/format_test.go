@@ -21,6 +21,14 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// TestFormatRefusesWhatItWouldBreak: hclwrite joins the parts of a number.
+func TestFormatRefusesWhatItWouldBreak(t *testing.T) {
+	got, p := Format("x.hcl", []byte("a = 0.0. 0\n"))
+	if got != nil || !strings.Contains(p.Error(), "cannot be formatted") {
+		t.Errorf("%q, %v", got, p)
+	}
+}
+
 func TestFormatRefusesWhatDoesNotParse(t *testing.T) {
 	got, p := Format("x.hcl", []byte("callhome {\n"))
 	if got != nil || !p.HasErrors() || !strings.HasPrefix(p.Error(), "x.hcl:1:10: error: ") {

@@ -5,53 +5,8 @@ import (
 	"strings"
 	"unicode"
 
-	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
 )
-
-// hostPrincipals reads the names of which a device's host certificate must have
-// one.
-func (d *decoder) hostPrincipals(b sessionBlock, checks sessionChecks) (names []string) {
-	for _, s := range d.list(b.HostPrincipals) {
-		name := auth.NormalizeCertificateName(s.text)
-		if !usableName(name) {
-			d.problems.fail(s.at, "it is what ssh-keygen -n puts into a certificate: text of 255 bytes at most", "%.80q cannot be a principal", s.text)
-			continue
-		}
-		if strings.Contains(name, "*") {
-			d.problems.warn(s.at, "write the name of the one device", "%q is compared as it is: * stands for nothing else", s.text)
-		}
-		if other, ok := checks.principals[name]; ok {
-			d.problems.fail(s.at, "a principal belongs to one device", "session %q expects the principal %q as well", other, s.text)
-			continue
-		}
-		checks.principals[name] = b.Name
-		names = append(names, s.text)
-	}
-	d.notEmpty(b.HostPrincipals)
-	if names != nil {
-		d.checkPrincipals(b)
-	}
-	return names
-}
-
-// checkPrincipals: a principal counts for nothing unless a CA vouches for it.
-func (d *decoder) checkPrincipals(b sessionBlock) {
-	if b.HostKeys != nil {
-		d.problems.warn(b.HostPrincipals.Range, "pins are not widened by a CA: leave one of them out", "host_principals has no effect: session %q pins keys", b.Name)
-		return
-	}
-	at, missing := b.HostPrincipals.Range, `add host_ca { keys = [file("keys/host-ca.pub")] } to the user, with the key of the CA that signs the devices' host certificates`
-	if s, ok := d.string(b.User); ok {
-		if u, known := d.userBlocks[s.text]; known && !u.hasHostCA() {
-			d.problems.fail(at, missing, "host_principals needs a CA, and user %q has no host_ca", s.text)
-		}
-		return
-	}
-	if b.User == nil && !slices.ContainsFunc(d.callhomeUserBlocks, userBlock.hasHostCA) {
-		d.problems.fail(at, missing, "host_principals needs a CA, and none of the callhome users has a host_ca")
-	}
-}
 
 // maxDeviceID bounds what a Junos device may call itself, in bytes.
 const maxDeviceID = 255

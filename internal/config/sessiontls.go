@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"slices"
 	"strings"
 
 	"callhome-gateway/auth"
@@ -89,49 +88,6 @@ func (d *decoder) certificatePins(b sessionBlock, checks sessionChecks) (pins []
 func (d *decoder) notEmpty(a *hcl.Attribute) {
 	if a != nil && emptyList(a) {
 		d.problems.fail(a.Range, "leave it out to have the trust setting decide", "%s is empty", a.Name)
-	}
-}
-
-// certificateNames reads the names that a device's certificate must have one of.
-func (d *decoder) certificateNames(b sessionBlock, checks sessionChecks) (names []string) {
-	for _, s := range d.list(b.CertificateNames) {
-		name := auth.NormalizeCertificateName(s.text)
-		if !usableName(name) {
-			d.problems.fail(s.at, "it is the common name, a DNS name, an IP address or a URI of the subjectAltName, or the serialNumber of the subject", "%q cannot be a name in a certificate", s.text)
-			continue
-		}
-		if strings.Contains(name, "*") {
-			d.problems.warn(s.at, "write the name of the one device", "%q is compared as it is: * stands for nothing else", s.text)
-		}
-		if other, ok := checks.expected[name]; ok {
-			d.problems.fail(s.at, "a name belongs to one device", "session %q expects the name %q as well", other, s.text)
-			continue
-		}
-		checks.expected[name] = b.Name
-		names = append(names, name)
-	}
-	d.notEmpty(b.CertificateNames)
-	if names != nil {
-		d.checkNames(b)
-	}
-	return names
-}
-
-// checkNames: a name counts for nothing unless a CA vouches for it.
-func (d *decoder) checkNames(b sessionBlock) {
-	if b.HostKeys != nil || b.Certificates != nil || b.CertificateKeys != nil {
-		d.problems.warn(b.CertificateNames.Range, "pins are not widened by a CA: leave one of them out", "certificate_names has no effect: session %q pins keys", b.Name)
-		return
-	}
-	at, missing := b.CertificateNames.Range, `set ca in the tls block of the user, to the file of the CA that issues the devices' certificates`
-	if s, ok := d.string(b.User); ok {
-		if u, known := d.userBlocks[s.text]; known && !u.hasCA() {
-			d.problems.fail(at, missing, "certificate_names needs a CA, and user %q has none", s.text)
-		}
-		return
-	}
-	if b.User == nil && !slices.ContainsFunc(d.callhomeUserBlocks, userBlock.hasCA) {
-		d.problems.fail(at, missing, "certificate_names needs a CA, and none of the callhome users has one")
 	}
 }
 
