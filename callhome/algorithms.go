@@ -1,6 +1,10 @@
 package callhome
 
-import "golang.org/x/crypto/ssh"
+import (
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // What the gateway offers to devices, in order of preference. These lists are
 // explicit because the defaults of x/crypto/ssh still accept ssh-rsa,
@@ -31,6 +35,17 @@ var (
 		ssh.HMACSHA256,
 		ssh.HMACSHA512,
 	}
+	// aeads are the ciphers that need no MAC.
+	aeads = []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM, ssh.CipherChaCha20Poly1305}
+
+	// What is offered at the end of each list where legacy_algorithms allows it.
+	// Group 1 is left out: its 1024 bits can be broken by whoever listens.
+	oldKeyExchanges = []string{ssh.InsecureKeyExchangeDH14SHA1}
+	oldCiphers      = []string{ssh.InsecureCipherAES128CBC, ssh.InsecureCipherTripleDESCBC}
+	oldMACs         = []string{ssh.HMACSHA1}
+	oldHostKeys     = []string{ssh.KeyAlgoRSA}
+	oldAlgorithms   = slices.Concat(oldHostKeys, oldKeyExchanges, oldMACs, oldCiphers)
+
 	// hostKeyTypes are the types of host key in the order in which devices
 	// that have several are asked for them.
 	hostKeyTypes = []string{
@@ -60,6 +75,34 @@ func certificateAlgorithms(keyType string) []string {
 	return nil
 }
 
+// oldOf returns the old ones among the algorithms, each once.
+func oldOf(algorithms []string) []string {
+	var old []string
+	for _, algorithm := range oldAlgorithms {
+		if slices.Contains(algorithms, algorithm) {
+			old = append(old, algorithm)
+		}
+	}
+	return old
+}
+
+// sshConfig returns a configuration that offers the device what the plan says.
+func (p *plan) sshConfig() *ssh.ClientConfig {
+	config := &ssh.ClientConfig{
+		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
+		User:              p.user.Username,
+		ClientVersion:     clientVersion,
+		HostKeyAlgorithms: p.hostKeyAlgorithms(),
+	}
+	if p.legacy {
+		config.KeyExchanges = slices.Concat(keyExchanges, oldKeyExchanges)
+		config.Ciphers = slices.Concat(ciphers, oldCiphers)
+		config.MACs = slices.Concat(macs, oldMACs)
+	}
+	config.SetDefaults() // curve25519 has another name as well
+	return config
+}
+
 // hostKeyAlgorithms returns the signature algorithms that ask for what the plan
 // wants to see, in order.
 func (p *plan) hostKeyAlgorithms() []string {
@@ -71,11 +114,14 @@ func (p *plan) hostKeyAlgorithms() []string {
 	}
 	for _, t := range p.hostKeyTypes {
 		if t == ssh.KeyAlgoRSA {
-			// An ssh-rsa key signs with SHA-2 (RFC 8332); SHA-1 is not offered.
+			// An ssh-rsa key signs with SHA-2 (RFC 8332).
 			algorithms = append(algorithms, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256)
 			continue
 		}
 		algorithms = append(algorithms, t)
+	}
+	if p.legacy && slices.Contains(p.hostKeyTypes, ssh.KeyAlgoRSA) {
+		algorithms = append(algorithms, oldHostKeys...)
 	}
 	return algorithms
 }

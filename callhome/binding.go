@@ -56,6 +56,9 @@ func (s *Server) bind(p *plan, proved proof) (*binding, *rejection) {
 	if r != nil {
 		return b, r
 	}
+	if users, r = b.withOldAlgorithms(users, proved); r != nil {
+		return b, r
+	}
 	if b.user, r = s.credential(p, b, users); r != nil || p.transport == TLS {
 		return b, r
 	}

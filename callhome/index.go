@@ -90,6 +90,8 @@ type outlook struct {
 	// principals says that some entry without an address expects a host
 	// certificate.
 	principals bool
+	// legacy says that some entry without an address allows old algorithms.
+	legacy bool
 }
 
 // outlookOn returns the outlook of a listener.
@@ -103,6 +105,7 @@ func (s *Server) outlookOn(l *Listener) *outlook {
 		if !e.listensOn(l) {
 			continue
 		}
+		o.legacy = o.legacy || e.allowsLegacy()
 		o.principals = o.principals || e.expectsPrincipal(l.Users)
 		if first == nil && e.User != nil && canUse(e.User, SSH) {
 			first = e.User

@@ -70,22 +70,35 @@ func (l *login) begin() error {
 }
 
 func (l *login) config(ctx context.Context) *ssh.ClientConfig {
-	return &ssh.ClientConfig{
-		Config:            ssh.Config{KeyExchanges: keyExchanges, Ciphers: ciphers, MACs: macs},
-		User:              l.plan.user.Username,
-		ClientVersion:     clientVersion,
-		HostKeyAlgorithms: l.plan.hostKeyAlgorithms(),
-		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			return l.checkHostKey(ctx, key)
-		},
-		AuthCallback: l.nextMethod,
+	config := l.plan.sshConfig()
+	old := l.listen(config)
+	config.AuthCallback = l.nextMethod
+	config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
+		proved := hostProof(key)
+		proved.old = old()
+		return l.checkHostKey(ctx, proved)
 	}
+	return config
+}
+
+// listen arranges that what the device offers is heard where it may agree on old
+// algorithms, and returns what tells which those are, once it has offered.
+func (l *login) listen(config *ssh.ClientConfig) (old func() []string) {
+	if !l.plan.legacy {
+		return func() []string { return nil }
+	}
+	offers, call := &kexInit{}, l.call
+	call.overheard = func(p []byte) {
+		if offers.hear(p); offers.over {
+			call.overheard = nil
+		}
+	}
+	return func() []string { return offers.old(config) }
 }
 
 // checkHostKey is stage B. x/crypto has verified the key's signature when it
 // calls this, and calls it again at every rekey.
-func (l *login) checkHostKey(ctx context.Context, key ssh.PublicKey) error {
-	proved := hostProof(key)
+func (l *login) checkHostKey(ctx context.Context, proved proof) error {
 	if l.phase == phaseLogin {
 		// Its certificate may have been renewed.
 		if proved.identity != l.proved.identity {
@@ -111,11 +124,11 @@ func (l *login) nextMethod(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if err := l.call.failed(); err != nil {
 		return nil, err // x/crypto counts a broken connection as a refused method
 	}
-	user := l.binding.user
+	user, keys := l.binding.user, l.binding.signers()
 	switch {
-	case len(user.Keys) > 0 && open(c, "publickey"):
+	case len(keys) > 0 && open(c, "publickey"):
 		l.offered = true
-		return ssh.PublicKeys(user.Keys...), nil
+		return ssh.PublicKeys(keys...), nil
 	case !l.mayUsePassword():
 	case open(c, "password"):
 		return ssh.PasswordCallback(l.password), nil
@@ -180,19 +193,27 @@ func (l *login) outcome(err error) (r *rejection, refused bool) {
 	case l.pace.starved != nil:
 		return starved(l.pace), false
 	case l.refused || l.disconnectedForAuth(err):
-		return reject(FailedLogin, "%s refused the login as %s with the user entry %s: check the entry's credentials and the device's",
-			l.binding.name, Quote(l.binding.user.Username), l.binding.user.Name), true
+		return reject(FailedLogin, "%s refused the login as %s with the user entry %s: check the entry's credentials and the device's%s",
+			l.binding.name, Quote(l.binding.user.Username), l.binding.user.Name, l.binding.weakKeyHint()), true
 	case l.call.timedOut() && l.phase == phaseLogin:
 		return reject(TimedOut, "%s did not answer the login within %s", l.binding.name, loginTimeout), false
 	case l.call.timedOut():
 		return reject(TimedOut, "the device did not finish the key exchange within %s", keyExchangeTimeout), false
 	case errors.As(err, &negotiation):
-		return reject(FailedHandshake, "no common %s: the device offers %s, the gateway %s", negotiation.What,
-			Quote(strings.Join(negotiation.RequestedAlgorithms, ",")), strings.Join(negotiation.SupportedAlgorithms, ",")), false
+		return l.nothingCommon(negotiation), false
 	case l.phase == phaseLogin:
 		return reject(FailedLogin, "%s ended the connection during the login: %s", l.binding.name, Quote(l.cause(err).Error())), false
 	}
 	return reject(FailedHandshake, "the key exchange failed: %s", Quote(l.cause(err).Error())), false
+}
+
+// nothingCommon is the outcome where both sides have no algorithm in common.
+func (l *login) nothingCommon(n *ssh.AlgorithmNegotiationError) *rejection {
+	if old := oldOf(n.RequestedAlgorithms); len(old) > 0 && !l.plan.legacy {
+		return reject(FailedHandshake, "no common %s: the device has only old algorithms (%s): %s", n.What, strings.Join(old, ", "), allowOld)
+	}
+	return reject(FailedHandshake, "no common %s: the device offers %s, the gateway %s", n.What,
+		Quote(strings.Join(n.RequestedAlgorithms, ",")), strings.Join(n.SupportedAlgorithms, ","))
 }
 
 // disconnectedForAuth recognises the SSH disconnect message that servers send

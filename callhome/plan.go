@@ -37,6 +37,9 @@ type plan struct {
 	// certificates says that the device is asked for a certificate of its host
 	// key first.
 	certificates bool
+	// legacy says that the device is offered old algorithms, after all others.
+	// Whether it may use them shows at stage B.
+	legacy bool
 }
 
 // place is where the call comes from and arrives.
@@ -67,11 +70,10 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) 
 	p.certificates = s.wantsCertificate(p, matching)
 	if p.user = s.toldUser(p); p.user != nil {
 		p.told = true
-		return p, nil
-	}
-	if p.user = s.sources.choose(p.place(), s.usualUser(p, matching), time.Now()); p.user == nil {
+	} else if p.user = s.sources.choose(p.place(), s.usualUser(p, matching), time.Now()); p.user == nil {
 		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", remote)
 	}
+	p.legacy = s.offersLegacy(p, matching)
 	return p, nil
 }
 

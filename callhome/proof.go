@@ -21,6 +21,9 @@ type proof struct {
 	// host is the certificate for its host key over SSH, if it showed one. The
 	// identity is the key: that stays the same when the certificate is renewed.
 	host *ssh.Certificate
+	// old are the old algorithms that it agrees on over SSH; none by far most
+	// times.
+	old []string
 }
 
 // hostProof returns what a device proves over SSH with a host key, which
