@@ -334,12 +334,21 @@ func (c *call) loginName() string {
 	return "the user " + Quote(c.binding.user.Username)
 }
 
+// mayPin bounds what who makes up keys can have remembered.
+func (c *call) mayPin() bool {
+	return c.arrival.Exempt || c.server.pins.Take(c.arrival.Source, pinInterval, firstPins*pinInterval)
+}
+
 // pin remembers a new device that is trusted on first use or by the listener's
 // secret, once its login has shown that it is a device at all.
 func (c *call) pin() *rejection {
 	b := c.binding
 	if !b.unpinned {
 		return nil
+	}
+	if b.unvouched && !c.mayPin() {
+		return reject(RejectedLimit, "too many new devices from %s were trusted on first use (%d, and one more each %s): wait, or give %s a session entry, or name the network in exempt_sources if all in it are yours",
+			c.arrival.Source, firstPins, pinInterval, b.name)
 	}
 	err := c.server.opts.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: b.unvouched, Since: time.Now()})
 	switch {

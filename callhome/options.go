@@ -41,7 +41,9 @@ type Options struct {
 	// Outcome is told how each call ended, once per call. It must not block,
 	// and may be called concurrently.
 	Outcome func(Outcome)
-	// Log receives one line per outcome and per ended link. Default: nothing is logged.
+	// Log receives what happens, for people: outcomes and ended links. Outcomes
+	// that repeat themselves are counted, and so are the calls of crowds.
+	// Default: nothing is logged.
 	Log hclog.Logger
 
 	// RejectDelay is how long a rejected call is held before it is closed,

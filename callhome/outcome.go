@@ -87,36 +87,16 @@ func (c *call) report(r *rejection) {
 			o.User = b.user.Name
 		}
 	}
-	c.server.logOutcome(o)
+	c.server.outcomes.add(o, caller{source: c.server.opts.Sources.Of(o.Remote.Addr()), known: c.known(o.Reason), penalised: c.arrival.Penalised})
 	c.server.opts.Outcome(o)
 }
 
-func (s *Server) logOutcome(o Outcome) {
-	args := []any{"reason", string(o.Reason), "transport", string(o.Transport), "remote", o.Remote}
-	if o.Listener != "" {
-		args = append(args, "listener", o.Listener)
+// known reports whether the call, which ended for this reason, was that of a
+// device of ours.
+func (c *call) known(reason Reason) bool {
+	switch reason {
+	case RejectedPending, RejectedUntrusted:
+		return false
 	}
-	if o.Device != "" {
-		args = append(args, "device", o.Device)
-	}
-	if !o.Identity.IsZero() {
-		args = append(args, "identity", o.Identity.Fingerprint, "identity_type", o.Identity.Type)
-	}
-	if o.User != "" {
-		args = append(args, "user", o.User)
-	}
-	if o.Reason == Accepted {
-		s.log.Info("a device is connected", append(args, "took", o.Took.Round(time.Millisecond))...)
-		return
-	}
-	args = append(args, "detail", o.Detail)
-	switch o.Reason {
-	case RejectedKeyChanged:
-		s.log.Error("a device shows another key", args...)
-	case RejectedPending:
-		// It calls every few seconds until somebody decides.
-		s.log.Info("a device waits for approval", args...)
-	default:
-		s.log.Warn("a call was not accepted", args...)
-	}
+	return c.binding != nil && c.binding.name != "" && c.binding.trusted()
 }

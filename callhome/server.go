@@ -47,6 +47,8 @@ type Server struct {
 	calls    *auth.Places
 
 	standings *standings
+	pins      *auth.Debts[netip.Prefix] // see mayPin
+	outcomes  *outcomeLog
 }
 
 // New checks the options and returns a server that accepts nothing yet.
@@ -74,6 +76,8 @@ func New(opts Options) (*Server, error) {
 		calls:    auth.NewPlaces(opts.MaxCalls),
 
 		standings: newStandings(),
+		pins:      auth.NewDebts[netip.Prefix](maxDebtors),
+		outcomes:  newOutcomeLog(opts.Log),
 	}
 	for i := range opts.Entries {
 		if err := s.addEntry(&opts.Entries[i]); err != nil {

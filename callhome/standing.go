@@ -18,6 +18,10 @@ const (
 	// second class: three bad calls in quick succession.
 	maxDebt   = 2 * time.Minute
 	penalised = 10 * time.Second
+	// firstPins are the new devices of one source that are trusted on first use,
+	// and then one more each pinInterval.
+	firstPins   = 1024
+	pinInterval = time.Minute
 	// maxDebtors bounds the memory that strangers can take.
 	maxDebtors = 16_384
 )

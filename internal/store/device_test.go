@@ -211,12 +211,14 @@ func TestAnApprovedDeviceIsNotPending(t *testing.T) {
 func TestPendingIsBounded(t *testing.T) {
 	s := mustOpen(t, stateDir(t))
 	call(t, s, "quiet", "203.0.113.1", "")
-	for i := range 200 {
-		call(t, s, fmt.Sprint("v4-", i), "192.0.2.1", "")
+	for i := range maxPendingSource + 100 {
 		call(t, s, fmt.Sprint("v6-", i), fmt.Sprintf("2001:db8::%x", i+1), "")
 	}
-	if n := len(s.Pending()); n != 1+2*maxPendingSource {
-		t.Errorf("%d pending after floods from two sources", n)
+	if n := len(s.Pending()); n != 1+maxPendingSource {
+		t.Errorf("%d pending after a flood from one source", n)
+	}
+	for i := range maxPendingSource + 100 {
+		call(t, s, fmt.Sprint("v4-", i), "192.0.2.1", "")
 	}
 	for i := range maxPending {
 		call(t, s, fmt.Sprint("many-", i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String(), "")

@@ -13,10 +13,11 @@ import (
 const pendingTable = "pending"
 
 // The bounds of what unknown devices may occupy. A source is an IPv4 address,
-// or an IPv6 /64: one host has a whole one.
+// or an IPv6 /64: one host has a whole one. There may be hundreds of devices
+// behind the address of a NAT, and whoever approves them wants to see them.
 const (
 	maxPending       = 1024
-	maxPendingSource = 64
+	maxPendingSource = maxPending / 2
 )
 
 type pendingEntry struct {
