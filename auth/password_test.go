@@ -426,6 +426,26 @@ func TestGivingUpIsForOneOnly(t *testing.T) {
 	})
 }
 
+// Who waits for its password to be hashed is said to wait, and only then.
+func TestWorking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newDesk(t)
+		for i, password := range []string{"wrong", "right", "right"} {
+			var said []bool
+			a := Attempt{Manager: "noc", Device: "edge-1", Source: source(1), Working: func(is bool) {
+				if calls, _ := c.did(); is == (calls > i) {
+					t.Error("the hash is done before it begins")
+				}
+				said = append(said, is)
+			}}
+			c.Password(t.Context(), a, []byte(password))
+			if i < 2 && !slices.Equal(said, []bool{true, false}) || i == 2 && said != nil {
+				t.Errorf("login %d: %v", i, said)
+			}
+		}
+	})
+}
+
 // Where a connection comes from decides how it keeps its place.
 func TestArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,39 @@ func TestRoomIsTakenFromWhoWaitsLongest(t *testing.T) {
 	}
 }
 
+// Nobody is thrown out because we are slow.
+func TestWhoWaitsForUsKeepsItsPlace(t *testing.T) {
+	places, evicted := auth.NewPlaces(1), false
+	l := sshLogin{place: places.Enter(auth.Arrival{Penalised: true, Evict: func() { evicted = true }})}
+	l.working(true)
+	if places.Enter(auth.Arrival{Source: netip.MustParsePrefix("192.0.2.1/32")}) != nil || evicted {
+		t.Error("another has its place while its password is hashed")
+	}
+	l.working(false)
+	if places.Enter(auth.Arrival{Source: netip.MustParsePrefix("192.0.2.1/32")}) == nil || !evicted {
+		t.Error("it keeps its place when it keeps us waiting")
+	}
+}
+
+// What becomes of a connection is remembered of its source.
+func TestLoginsMakeSourcesKnown(t *testing.T) {
+	opts := nocOptions(t)
+	h := serve(t, opts)
+	failed := func() bool { return !h.logins.Arrival(netip.MustParseAddr("127.0.0.1")).Source.IsValid() }
+	known := func() bool { return !h.logins.Arrival(netip.MustParseAddr("127.0.0.1")).Penalised }
+	if failed() || known() {
+		t.Fatal("the source is not new")
+	}
+	conn, err := net.Dial("tcp", address(opts.Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	eventually(t, "failure", failed)
+	comesIn(t, opts.Port, byKey(t))
+	eventually(t, "success", known)
+}
+
 // guessFrom guesses from many addresses until the test ends.
 func guessFrom(t testing.TB, sources int, port uint16) {
 	done := make(chan struct{})
@@ -112,9 +146,9 @@ func guessFrom(t testing.TB, sources int, port uint16) {
 
 // costlyOptions are nocOptions with passwords that take long to hash, above all with
 // the race detector.
-func costlyOptions(t testing.TB) Options {
+func costlyOptions(t testing.TB, cost int) Options {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte("right"), 9)
+	hash, err := bcrypt.GenerateFromPassword([]byte("right"), cost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +162,11 @@ func costlyOptions(t testing.TB) Options {
 // There are more passwords to hash than can be: nobody who comes by
 // key, or from where somebody has logged in before, waits for them all.
 func TestGuessersDelayNobody(t *testing.T) {
-	opts := costlyOptions(t)
-	opts.MaxLogins = 32
+	opts := costlyOptions(t, 8)
+	opts.MaxLogins = 16
 	h := serve(t, opts).with(t, "edge-1")
 	comesIn(t, opts.Port, byKey(t)) // from now on this address is known
-	guessFrom(t, 40, opts.Port)
+	guessFrom(t, 30, opts.Port)
 	eventually(t, "queue of guesses", func() bool {
 		return len(h.log.linesWith(auth.ErrLoginsBusy.Error())) > 0 || h.arrive.Taken() == opts.MaxLogins
 	})
@@ -142,7 +176,7 @@ func TestGuessersDelayNobody(t *testing.T) {
 
 // One whose password is not looked at is not told that it is wrong.
 func TestBusyIsNoRefusal(t *testing.T) {
-	opts := costlyOptions(t)
+	opts := costlyOptions(t, 10)
 	h := serve(t, opts)
 	const guessers = 150
 	var told [guessers]int // to try again

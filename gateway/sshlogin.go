@@ -90,15 +90,16 @@ func (l *sshLogin) publicKey(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Per
 
 func (l *sshLogin) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Manager, error)) (*ssh.Permissions, error) {
 	name, device := l.target(conn.User())
-	manager, err := prove(auth.Attempt{
-		Manager: name, Device: device, Source: l.source, Working: func(is bool) { l.place.Waiting(!is) },
-	})
+	manager, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source, Working: l.working})
 	if err != nil {
 		l.refuse(conn.User(), err)
 		return nil, err
 	}
 	return permit(manager, device), nil
 }
+
+// working keeps the place while the manager waits for us.
+func (l *sshLogin) working(is bool) { l.place.Waiting(!is) }
 
 // refuse remembers a refusal. Where the password was not even compared the
 // connection ends: "permission denied" would be wrong advice.
