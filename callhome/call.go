@@ -132,6 +132,7 @@ func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
 		r, refused := l.outcome(err)
 		return nil, c.failed(r, refused)
 	}
+	l.proved = proof{}
 	c.saw(time.Now())
 	link, b := c.newLink(), c.binding
 	link.bearer = &sshBearer{

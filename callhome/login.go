@@ -33,7 +33,10 @@ type login struct {
 	// The fields below are set in the host key callback, which x/crypto runs
 	// before it goes on to the login, and then only read.
 	verdict
-	phase  phase
+	phase    phase
+	identity auth.Identity
+	// proved is forgotten once it was read: x/crypto holds on to the login for
+	// as long as the connection lives.
 	proved proof
 
 	// refused is set when the device has refused every method that we have.
@@ -75,6 +78,9 @@ func (l *login) config(ctx context.Context) *ssh.ClientConfig {
 	config.AuthCallback = l.nextMethod
 	config.HostKeyCallback = func(_ string, _ net.Addr, key ssh.PublicKey) error {
 		proved := hostProof(key)
+		if l.phase == phaseLogin {
+			return l.checkRekey(proved)
+		}
 		proved.old = old()
 		return l.checkHostKey(ctx, proved)
 	}
@@ -93,21 +99,26 @@ func (l *login) listen(config *ssh.ClientConfig) (old func() []string) {
 			call.overheard = nil
 		}
 	}
-	return func() []string { return offers.old(config) }
+	return func() []string {
+		defer func() { *offers = kexInit{over: true} }()
+		return offers.old(config)
+	}
+}
+
+// checkRekey sees the key that the device shows at a rekey. Its certificate may
+// have been renewed since.
+func (l *login) checkRekey(proved proof) error {
+	if proved.identity != l.identity {
+		return errors.New("the device showed another host key during the connection")
+	}
+	return nil
 }
 
 // checkHostKey is stage B. x/crypto has verified the key's signature when it
-// calls this, and calls it again at every rekey.
+// calls this.
 func (l *login) checkHostKey(ctx context.Context, proved proof) error {
-	if l.phase == phaseLogin {
-		// Its certificate may have been renewed.
-		if proved.identity != l.proved.identity {
-			return errors.New("the device showed another host key during the connection")
-		}
-		return nil
-	}
 	l.pace.stop()
-	l.proved = proved
+	l.proved, l.identity = proved, proved.identity
 	l.verdict = l.server.decide(ctx, l.plan, proved)
 	if l.rejected != nil {
 		return l.rejected
