@@ -35,8 +35,9 @@ func newHookCommand(command []string) (*hookCommand, error) {
 var hookEnvironment = []string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"}
 
 // afterExit is how long the output of a program that has ended may stay open in
-// a process that it has left behind.
-const afterExit = 200 * time.Millisecond
+// a process that it has left behind; that it is read takes a moment on a busy
+// machine.
+const afterExit = time.Second
 
 func (h *hookCommand) ask(ctx context.Context, question []byte) ([]byte, error) {
 	ctx, cancel := context.WithCancel(ctx)
