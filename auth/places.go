@@ -324,7 +324,3 @@ func (r *placesRank) Pop() any {
 	*r = (*r)[:last]
 	return s
 }
-
-// Network is what an address counts as where sources are bounded: one host has
-// a whole /64 of IPv6.
-func Network(a netip.Addr) netip.Prefix { return Sources{}.Of(a) }
