@@ -226,6 +226,7 @@ func TestCertificatesAreAskedForWhereTheyCanTell(t *testing.T) {
 		{Name: "new", Address: at("5"), User: naming},
 		{Name: "one", Address: at("6"), HostPrincipals: []string{"one.example"}, User: trusting},
 		{Name: "two", Address: at("6"), User: plain},
+		{Name: "only-pinned", Address: at("7"), Pins: []auth.Identity{testIdentity("only-pinned")}, User: naming},
 	}
 	anywhere := Entry{Name: "anywhere", HostPrincipals: []string{"a.example"}, User: trusting}
 	elsewhere := Entry{Name: "elsewhere", HostPrincipals: []string{"b.example"}, User: trusting, Listener: "other"}
@@ -238,6 +239,7 @@ func TestCertificatesAreAskedForWhereTheyCanTell(t *testing.T) {
 		want  bool
 	}{
 		{"pinned at its address", "192.0.2.1", &anywhere, nil, false},
+		{"pinned at its address, and it expects nothing", "192.0.2.7", &anywhere, []*auth.User{naming}, false},
 		{"expected at its address", "192.0.2.2", nil, nil, true},
 		{"expected at its address, without a CA", "192.0.2.3", nil, nil, false},
 		{"approved at its address", "192.0.2.4", &anywhere, nil, false},
