@@ -177,5 +177,14 @@ func (c *callConn) failed() error {
 	return nil
 }
 
+// broken is failed, or says that we have closed the connection ourselves: the
+// call had to make room for others.
+func (c *callConn) broken() error {
+	if c.closed.Load() {
+		return net.ErrClosed
+	}
+	return c.failed()
+}
+
 // timedOut reports whether a deadline of ours ended the connection.
 func (c *callConn) timedOut() bool { return errors.Is(c.failed(), os.ErrDeadlineExceeded) }

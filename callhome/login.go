@@ -132,7 +132,7 @@ func (l *login) checkHostKey(ctx context.Context, proved proof) error {
 // nextMethod chooses the next authentication method, or ends the handshake
 // when the device has refused all that the user entry has.
 func (l *login) nextMethod(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
-	if err := l.call.failed(); err != nil {
+	if err := l.call.broken(); err != nil {
 		return nil, err // x/crypto counts a broken connection as a refused method
 	}
 	user, keys := l.binding.user, l.binding.signers()

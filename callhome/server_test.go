@@ -201,6 +201,35 @@ func TestResetDuringLoginIsNoRefusal(t *testing.T) {
 	}
 }
 
+// A device that nobody vouches for may have to make room while it logs in. It has
+// refused nothing then.
+func TestEvictionDuringLoginIsNoRefusal(t *testing.T) {
+	o := known(t)
+	o.Trust, o.MaxCalls, o.RejectDelay = auth.TrustFirstUse, 1, -1
+	o.Users[0].FirstUsePassword = true
+	s := start(t, o)
+	asked, over := make(chan struct{}), make(chan struct{})
+	device(t, s, devicesim.Options{HostKeys: []ssh.Signer{key(t, "slow")}, Source: netip.MustParseAddr("127.0.0.2"), OnAuth: func(_, method string) {
+		if method == "password" {
+			close(asked)
+			<-over
+		}
+	}})
+	t.Cleanup(func() { close(over) })
+	receive(t, asked, "password")
+	device(t, s, devicesim.Options{Reconnect: 10 * time.Millisecond}) // until there is room for it
+	outcome := s.next(t)
+	for outcome.Identity != identity(t, "slow") {
+		outcome = s.next(t)
+	}
+	if outcome.Reason != callhome.RejectedLimit {
+		t.Errorf("outcome %+v", outcome)
+	}
+	if failures := s.Failures(); len(failures) != 0 {
+		t.Errorf("failures %+v", failures)
+	}
+}
+
 func TestDeviceThatNeedsAnotherUserGetsItOnItsNextCall(t *testing.T) {
 	m := &memory{}
 	m.devices = []auth.Device{{Name: "edge-1", Identity: identity(t, "device"), User: "old"}}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ func startStormGateway(b *testing.B, fleet *harness.Fleet) stormTarget {
 	for i := range fleet.Keys {
 		blocks = append(blocks, fleet.Entry(i, "fleet", 0))
 	}
-	g := startGateway(b, []string{`trust = "pinned"`}, nil, blocks...)
+	g := startGateway(b, []string{`trust = "pinned"`, fmt.Sprintf("max_calls = %d", 2*stormSize)}, nil, blocks...)
 	return stormTarget{g.Process, g.callHome(), "a device is connected"}
 }
 
