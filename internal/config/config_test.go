@@ -390,7 +390,7 @@ func checkGateway(t *testing.T, c *Config) {
 	if len(g.Managers) != 2 {
 		t.Fatalf("managers: %+v", g.Managers)
 	}
-	if m := g.Managers[1]; !slices.Equal(m.Principals, []string{"script", "robot"}) {
+	if m := g.Managers[1]; !slices.Equal(m.Principals, []string{"noc", "robot"}) {
 		t.Errorf("principals: %q", m.Principals)
 	}
 	if m := g.Managers[0]; m.Principals != nil {

@@ -3,15 +3,6 @@ gateway {
   user_ca = [file("keys/plain.pub")]
 }
 
-manager "noc" {
-  devices = ["*"]
-}
-
-manager "ops" {
-  principals = ["ops", "noc"]
-  devices    = ["*"]
-}
-
 manager "script" {
   principals = ["ops", ""]
   devices    = ["*"]

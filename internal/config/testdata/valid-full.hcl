@@ -191,7 +191,7 @@ manager "noc" {
 }
 
 manager "script" {
-  principals        = ["script", "robot"]
+  principals        = ["noc", "robot"]
   certificate_names = ["CN of a script"]
   devices           = ["*"]
 }
