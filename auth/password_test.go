@@ -342,8 +342,8 @@ func TestLoginCacheIsBounded(t *testing.T) {
 	for i := range 2 * loginCacheSize {
 		c.once(t.Context(), c.tag(g, v, fmt.Append(nil, i)), func() error { return nil })
 	}
-	if len(c.right.until) > loginCacheSize || len(c.running) > 0 {
-		t.Errorf("%d logins are remembered, %d in progress", len(c.right.until), len(c.running))
+	if len(c.right.left.due) > loginCacheSize || len(c.running) > 0 {
+		t.Errorf("%d logins are remembered, %d in progress", len(c.right.left.due), len(c.running))
 	}
 	tag := c.tag(g, v, []byte("x"))
 	for name, other := range map[string]loginTag{
@@ -481,8 +481,8 @@ func TestKnownSourcesAreBounded(t *testing.T) {
 	for i := range 2 * knownSize {
 		l.LoggedIn(stranger(i))
 	}
-	if len(l.known.until) > knownSize {
-		t.Errorf("%d sources are known", len(l.known.until))
+	if len(l.known.left.due) > knownSize {
+		t.Errorf("%d sources are known", len(l.known.left.due))
 	}
 }
 
