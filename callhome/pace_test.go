@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,14 +84,15 @@ func TestAMessageByteByByteCostsOneTurn(t *testing.T) {
 func TestADripDoesNotOutliveItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, device := paced(t)
-		go func() {
+		var writer sync.WaitGroup
+		writer.Go(func() {
 			for _, b := range []byte("\x00\x00\x88\x00" + strings.Repeat("x", 1000)) {
 				if _, err := device.Write([]byte{b}); err != nil {
 					return
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
-		}()
+		})
 		begin := time.Now()
 		if err := p.awaitPacket(); !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) != keyExchangeTimeout {
 			t.Errorf("%v after %s", err, time.Since(begin))
@@ -99,5 +101,6 @@ func TestADripDoesNotOutliveItsTime(t *testing.T) {
 			t.Error("it is not known why it failed")
 		}
 		_ = device.Close()
+		writer.Wait() // the bubble's time stops with this goroutine
 	})
 }
