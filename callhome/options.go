@@ -70,11 +70,11 @@ type Options struct {
 	// Sources say what counts as one source in the bounds below.
 	Sources auth.Sources
 	// MaxHandshakes bounds the key exchanges in progress, each of which takes
-	// some 60 KiB of memory (default 512). The others queue; how many of them
+	// some 35 KiB of memory (default 1024). The others queue; how many of them
 	// compute at a time follows from the number of processors. When all are
 	// taken, one whose device keeps us waiting makes room (see auth.Places).
 	MaxHandshakes int
-	// MaxHandshakesPerSource bounds those from one source (default 128).
+	// MaxHandshakesPerSource bounds those from one source (default 256).
 	MaxHandshakesPerSource int
 	// MaxCalls bounds the calls that are not yet links (default 4096). One
 	// source has a quarter of them, and 4 at least.

@@ -94,8 +94,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.KeepaliveInterval, 15*time.Second)
 	setDefault(&o.DeadAfter, 45*time.Second)
 	setDefault(&o.IdleRPC, 4*time.Minute)
-	setDefault(&o.MaxHandshakes, 512)
-	setDefault(&o.MaxHandshakesPerSource, 128)
+	setDefault(&o.MaxHandshakes, 1024)
+	setDefault(&o.MaxHandshakesPerSource, 256)
 	setDefault(&o.MaxCalls, 4096)
 	setDefault(&o.MaxHeld, 1024)
 	if o.Log == nil {
