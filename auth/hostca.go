@@ -33,7 +33,7 @@ func (ca *HostCA) Verify(cert *ssh.Certificate, now time.Time) error {
 	case len(cert.ValidPrincipals) == 0:
 		// OpenSSH takes it for a certificate for every host.
 		return fmt.Errorf("%w: it has no principal, and so is for no host in particular (ssh-keygen -n)", ErrCertificate)
-	case weakSSHSignature(cert.Signature):
+	case !slices.Contains(SignatureAlgorithms(), cert.Signature.Format):
 		return fmt.Errorf("%w: the CA has signed it with %.40q, which can be forged: issue it again with SHA-2 (ssh-keygen -t rsa-sha2-512)", ErrCertificate, cert.Signature.Format)
 	case cert.ValidAfter >= cert.ValidBefore:
 		return fmt.Errorf("%w: it ends before it begins, and is valid at no time", ErrCertificate)
@@ -44,30 +44,10 @@ func (ca *HostCA) Verify(cert *ssh.Certificate, now time.Time) error {
 	if err := (&ssh.CertChecker{Clock: begin}).CheckCert(cert.ValidPrincipals[0], cert); err != nil {
 		return fmt.Errorf("%w: %.200q", ErrCertificate, strings.TrimPrefix(err.Error(), "ssh: "))
 	}
-	return sshValidAt(cert, now)
-}
-
-// sshValidAt returns an ErrExpired when the certificate is not valid at that time.
-func sshValidAt(cert *ssh.Certificate, now time.Time) error {
-	switch at := uint64(max(0, now.Unix())); {
-	case at < cert.ValidAfter:
-		return fmt.Errorf("%w: it is valid from %s on, and it is %s", ErrExpired, sshStamp(cert.ValidAfter), stamp(now))
-	case at >= cert.ValidBefore: // the last second is ssh.CertTimeInfinity
-		return fmt.Errorf("%w: it was valid until %s, and it is %s", ErrExpired, sshStamp(cert.ValidBefore), stamp(now))
+	if err := sshValidAt(cert, now); err != nil {
+		return fmt.Errorf("%w: %w", ErrExpired, err)
 	}
 	return nil
-}
-
-// sshStamp is stamp for a time in seconds, which may be as far off as the year
-// 584 billion.
-func sshStamp(seconds uint64) string {
-	const year9999 = 253402300799
-	return stamp(time.Unix(int64(min(seconds, year9999)), 0))
-}
-
-// weakSSHSignature reports whether the signature is made with SHA-1.
-func weakSSHSignature(s *ssh.Signature) bool {
-	return s == nil || s.Format == ssh.KeyAlgoRSA || s.Format == ssh.InsecureKeyAlgoDSA
 }
 
 // Holds reports whether one of the CAs has the key, as SSHIdentity returns it.

@@ -15,21 +15,6 @@ import (
 // UserCertificate wrap it with which certificate it is and what is wrong.
 var ErrUserCertificate = errors.New("the SSH certificate is not accepted")
 
-// SignatureAlgorithms returns the signatures that managers may prove their keys
-// by, and with which their CAs may sign certificates: none with SHA-1.
-func SignatureAlgorithms() []string {
-	return []string{
-		ssh.KeyAlgoED25519,
-		ssh.KeyAlgoSKED25519,
-		ssh.KeyAlgoECDSA256,
-		ssh.KeyAlgoECDSA384,
-		ssh.KeyAlgoECDSA521,
-		ssh.KeyAlgoSKECDSA256,
-		ssh.KeyAlgoRSASHA512,
-		ssh.KeyAlgoRSASHA256,
-	}
-}
-
 // sourceAddress is the only critical option (PROTOCOL.certkeys of OpenSSH) that
 // means something to a NETCONF server.
 const sourceAddress = "source-address"
@@ -84,7 +69,7 @@ func (l *Logins) checkUserCert(cert *ssh.Certificate, source netip.Addr, now tim
 	case len(cert.ValidPrincipals) == 0:
 		return errors.New("it has no principal, which would make it everybody's: sign it with ssh-keygen -n")
 	}
-	if err := validCertAt(cert, now); err != nil {
+	if err := sshValidAt(cert, now); err != nil {
 		return err
 	}
 	if err := checkCriticalOptions(cert.CriticalOptions, source); err != nil {
@@ -93,28 +78,6 @@ func (l *Logins) checkUserCert(cert *ssh.Certificate, source netip.Addr, now tim
 	// Only this can check the signature; the rest it checks once more.
 	checker := ssh.CertChecker{SupportedCriticalOptions: []string{sourceAddress}, Clock: func() time.Time { return now }}
 	return checker.CheckCert(cert.ValidPrincipals[0], cert)
-}
-
-// validCertAt returns an error that gives the dates when the certificate is not
-// valid at that time.
-func validCertAt(cert *ssh.Certificate, now time.Time) error {
-	seconds := uint64(now.Unix())
-	switch {
-	case seconds < cert.ValidAfter:
-		return fmt.Errorf("it is not valid before %s", certTime(cert.ValidAfter))
-	case cert.ValidBefore != ssh.CertTimeInfinity && seconds >= cert.ValidBefore:
-		return fmt.Errorf("it expired at %s", certTime(cert.ValidBefore))
-	}
-	return nil
-}
-
-// certTime writes a time of a certificate, which may be beyond what has a date.
-func certTime(seconds uint64) string {
-	const latest = 253402300799 // of the year 9999
-	if seconds > latest {
-		return "the end of time"
-	}
-	return stamp(time.Unix(int64(seconds), 0))
 }
 
 // checkCriticalOptions returns an error when an option of a certificate

@@ -108,10 +108,10 @@ func TestUserCertificate(t *testing.T) {
 		"another's principal":         {change: principals("ops", "netops"), want: "its principals"},
 		"its name is no principal":    {manager: "ops", change: principals("ops"), want: "its principals"},
 		"principals differ by case":   {change: principals("NOC"), want: "its principals"},
-		"not yet":                     {change: func(c *ssh.Certificate) { c.ValidAfter = now + 600 }, want: "not valid before 20"},
-		"expired":                     {change: func(c *ssh.Certificate) { c.ValidBefore = now - 1 }, want: "expired at 20"},
-		"from 1970 to 1970":           {change: func(c *ssh.Certificate) { c.ValidBefore = 0 }, want: "expired at 1970"},
-		"from the end of time":        {change: func(c *ssh.Certificate) { c.ValidAfter = 1 << 63 }, want: "the end of time"},
+		"not yet":                     {change: func(c *ssh.Certificate) { c.ValidAfter = now + 600 }, want: "valid from 20"},
+		"expired":                     {change: func(c *ssh.Certificate) { c.ValidBefore = now - 1 }, want: "valid until 20"},
+		"from 1970 to 1970":           {change: func(c *ssh.Certificate) { c.ValidBefore = 0 }, want: "valid until 1970"},
+		"from the end of time":        {change: func(c *ssh.Certificate) { c.ValidAfter = 1 << 63 }, want: "valid from 9999-12-31"},
 		"a date that overflows":       {change: func(c *ssh.Certificate) { c.ValidBefore = 1<<63 + 5 }, want: "expired"},
 		"from elsewhere":              {change: from("198.51.100.0/24"), want: "does not have 192.0.2.1"},
 		"from nowhere":                {change: from(""), want: "neither an address nor a network"},
@@ -124,7 +124,7 @@ func TestUserCertificate(t *testing.T) {
 		"not its device":              {device: "core-1", want: ErrDeviceDenied.Error()},
 		"no device at all":            {manager: "nothing", device: "-", want: ErrDeviceDenied.Error()},
 		"nobody":                      {manager: "nobody", want: ErrUnknownManager.Error()},
-		"an expired one for somebody": {manager: "nobody", change: func(c *ssh.Certificate) { c.ValidBefore = now - 1 }, want: "expired"},
+		"an expired one for somebody": {manager: "nobody", change: func(c *ssh.Certificate) { c.ValidBefore = now - 1 }, want: "valid until"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := Attempt{Manager: "noc", Device: "edge-1", Source: netip.MustParseAddr("192.0.2.1")}

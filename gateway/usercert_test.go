@@ -74,7 +74,7 @@ func TestLoginByUserCertificate(t *testing.T) {
 		{"another CA", "noc@edge-1", certify(t, signer(t, 51), key, nil), "CA " + ssh.FingerprintSHA256(signer(t, 51).PublicKey())},
 		{"another manager", "admin@edge-1", certify(t, ca, key, nil), "are not those of manager admin"},
 		{"another device", "noc@core-1", certify(t, ca, key, nil), auth.ErrDeviceDenied.Error()},
-		{"expired", "noc@edge-1", certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = 1 }), "it expired at 1970-01-01T00:00:01Z"},
+		{"expired", "noc@edge-1", certify(t, ca, key, func(c *ssh.Certificate) { c.ValidBefore = 1 }), "it was valid until 1970-01-01T00:00:01Z"},
 		{"a command", "noc@edge-1", certify(t, ca, key, func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"force-command": "x"} }), "force-command"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
