@@ -8,10 +8,6 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// maxKexInit is the size of the largest packet that every SSH implementation
-// must take (RFC 4253 section 6.1).
-const maxKexInit = 35_000
-
 // The messages of RFC 4253 section 12 that may come first, and how long the head
 // of their packet is: its length and that of the padding.
 const (
@@ -55,7 +51,7 @@ func (k *kexInit) hear(p []byte) {
 	for complete && !k.over {
 		packets, complete = k.hearPacket(packets)
 	}
-	if k.over = k.over || len(k.heard) > 2*maxKexInit; k.over {
+	if k.over = k.over || len(k.heard) > 2*maxPacket; k.over {
 		k.heard = nil
 	}
 }
@@ -67,7 +63,7 @@ func (k *kexInit) hearPacket(packets []byte) (more []byte, complete bool) {
 		return packets, false
 	}
 	length, padding := binary.BigEndian.Uint32(packets), int(packets[4])
-	if length > maxKexInit || int(length) < padding+2 {
+	if length > maxPacket || int(length) < padding+2 {
 		k.over = true
 		return packets, false
 	}

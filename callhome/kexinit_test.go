@@ -54,7 +54,7 @@ func TestTheOfferOfADeviceIsHeardInPieces(t *testing.T) {
 		"too long":           slices.Concat(version, []byte{0, 1, 0, 0, 4, messageKexInit}),
 		"all padding":        slices.Concat(version, []byte{0, 0, 0, 5, 4, messageKexInit}),
 		"without end":        slices.Concat(version, slices.Repeat(sshPacket([]byte{messageIgnore}), 10_000)),
-		"no version line":    slices.Repeat([]byte("x"), 3*maxKexInit),
+		"no version line":    slices.Repeat([]byte("x"), 3*maxPacket),
 		"malformed":          slices.Concat(version, sshPacket([]byte{messageKexInit, 1})),
 		"nothing that fits":  slices.Concat(version, offerOf(func(m *kexInitMessage) { m.HostKeys = []string{"x"} })),
 		"no MAC that fits":   slices.Concat(version, offerOf(func(m *kexInitMessage) { m.MACsSent = nil })),
@@ -63,7 +63,7 @@ func TestTheOfferOfADeviceIsHeardInPieces(t *testing.T) {
 	} {
 		var k kexInit
 		k.hear(said)
-		if !slices.Equal(k.old(legacyOffer()), oldAlgorithms) || len(k.heard) > 2*maxKexInit {
+		if !slices.Equal(k.old(legacyOffer()), oldAlgorithms) || len(k.heard) > 2*maxPacket {
 			t.Errorf("%s: %v", name, k.old(legacyOffer()))
 		}
 	}

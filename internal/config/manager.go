@@ -16,13 +16,13 @@ import (
 const weakCost = 10
 
 func (d *decoder) managers(c *Config, f fileSchema) {
-	names, certificates, principals := newLabels("manager"), newCertificateNames(f), newPrincipals(f)
+	names, certificates, userCA := newLabels("manager"), newCertificateNames(f), f.trustsUserCA()
 	for _, b := range f.Managers {
 		names.check(d.problems, b.Name, b.NameRange)
 		m := d.manager(b)
 		m.CertificateNames = certificates.of(d, b)
-		m.Principals = principals.of(d, b)
-		if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) && !principals.trusted && !certificates.mayGive(d, b) {
+		m.Principals = d.principals(b, userCA)
+		if b.PasswordHash == nil && emptyList(b.AuthorizedKeys) && !userCA && !certificates.mayGive(d, b) {
 			d.problems.missing(b.Def, b.Body, "set password_hash (from callhome-gateway hash-password) or authorized_keys, set user_ca in the gateway block, or map a certificate to it with cert_to_name", "manager %q has no way to log in", b.Name)
 		}
 		c.Gateway.Managers = append(c.Gateway.Managers, m)
