@@ -230,6 +230,26 @@ func TestGuessesAtWhatIsRememberedAreBounded(t *testing.T) {
 	})
 }
 
+// Nor where the source as a whole has guessed too much already.
+func TestGuessesCountWhereTheSourceHasUsedUpItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newDesk(t)
+		if err := c.login("noc", source(1), "right"); err != nil {
+			t.Fatal(err)
+		}
+		own := Sources{}.Of(source(1))
+		c.penalties.sources.Charge(own, 2*sourceBound, 2*sourceBound)
+		var guesses sync.WaitGroup
+		for i := range 100 {
+			guesses.Go(func() { c.login("noc", source(1), fmt.Sprint("guess ", i)) })
+		}
+		guesses.Wait()
+		if owed := c.penalties.pairs.Owed(guesser{own, c.cache.nameTag("noc")}); owed < 100*knockCost-hashTime {
+			t.Errorf("100 guesses cost %v", owed)
+		}
+	})
+}
+
 // To the one who tries, a password that was not looked at is a wrong one.
 func TestPenaltyTakesAsLongAsAWrongPassword(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

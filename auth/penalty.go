@@ -66,7 +66,7 @@ func (p *penalties) take(g guesser) bool {
 		return false
 	}
 	if !p.sources.Take(g.source, sourceCost, sourceBound) {
-		p.pairs.Pay(g, pairCost)
+		p.pairs.Pay(g, pairCost-knockCost)
 		return false
 	}
 	return true
