@@ -159,7 +159,7 @@ func parseLists(text []byte) (lists []*x509.RevocationList, _ *keyError) {
 // named reads the file that an attribute names. What is in a file cannot be
 // given instead: the files are read again while the gateway runs.
 func (d *decoder) named(a *hcl.Attribute, s item, most int64) (openFile, bool) {
-	if strings.Contains(s.text, "-----BEGIN") || strings.Contains(s.text, "\n") {
+	if isContents(s.text) {
 		d.problems.fail(s.at, fmt.Sprintf(`give the name of the file, as in %s = "pki/FILE", without file()`, a.Name), "this is what is in a file, not its name")
 		return openFile{}, false
 	}

@@ -91,11 +91,22 @@ type openFile struct {
 	exposed bool
 }
 
+// errContents is for a key, perhaps, where its file should be named: no message
+// quotes it.
+var errContents = errors.New("this is what is in a file, not its name: give the name, without file()")
+
+func isContents(name string) bool {
+	return strings.Contains(name, "-----BEGIN") || strings.Contains(name, "\n")
+}
+
 // readFile reads a regular file. Others are not opened for good: a FIFO would
 // block the start for ever.
 func readFile(path string) (openFile, error) { return readUpTo(path, maxFile) }
 
 func readUpTo(path string, most int64) (openFile, error) {
+	if isContents(path) {
+		return openFile{}, errContents
+	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return openFile{}, &absentError{what: fmt.Sprintf("cannot read %s: %s", path, cause(err)), hint: readHint(err)}

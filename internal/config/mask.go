@@ -1,6 +1,9 @@
 package config
 
 import (
+	"bytes"
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -10,8 +13,9 @@ type span struct{ start, end int }
 
 // secrets finds what must not be shown: the literals that are given to
 // attributes with secret values, and to names that the grammar does not know,
-// since those may be misspelt. It goes by tokens, because a file that does not
-// parse is shown as well. Arguments of env and file are not secret.
+// since those may be misspelt, and whatever has a private key in it. It goes by
+// tokens, because a file that does not parse is shown as well. Arguments of env
+// and file are not secret.
 func secrets(name string, src []byte) []span {
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
 	var found []span
@@ -20,7 +24,7 @@ func secrets(name string, src []byte) []span {
 		t := tokens[i]
 		if starting && t.Type == hclsyntax.TokenIdent && !opensBlock(tokens[i+1:]) {
 			n, masks := maskStatement(tokens[i+1:])
-			if !publicNames[string(t.Bytes)] {
+			if !publicNames[string(t.Bytes)] || hasPrivateKey(tokens[i+1:i+1+n]) {
 				found = append(found, masks...)
 			}
 			i += n
@@ -28,6 +32,10 @@ func secrets(name string, src []byte) []span {
 		starting = startsStatement(tokens[i].Type)
 	}
 	return found
+}
+
+func hasPrivateKey(tokens hclsyntax.Tokens) bool {
+	return slices.ContainsFunc(tokens, func(t hclsyntax.Token) bool { return bytes.Contains(t.Bytes, []byte("PRIVATE KEY-----")) })
 }
 
 func startsStatement(previous hclsyntax.TokenType) bool {

@@ -49,6 +49,27 @@ func TestPrintMasksSecretsWhereverTheyStand(t *testing.T) {
 	}
 }
 
+// A private key where a public one or the name of a file should be.
+func TestPrintShowsNoMisplacedPrivateKey(t *testing.T) {
+	inTestdata(t)
+	const pasted = `"-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2"`
+	write(t, "key", []byte("-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n"))
+	for name, c := range map[string]struct{ block, want string }{
+		"user_ca":              {"gateway {\n  user_ca = [" + pasted + "]\n}\n", "not a public key"},
+		"user_ca in a heredoc": {"gateway {\n  user_ca = [<<EOT\n-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\nEOT\n  ]\n}\n", "not a public key"},
+		"host_ca":              {"user \"a\" {\n  host_ca {\n    keys = [" + pasted + "]\n  }\n}\n", "not a public key"},
+		"authorized_keys":      {"manager \"a\" {\n  authorized_keys = [" + pasted + "]\n}\n", "not a public key"},
+		"host_keys, pasted":    {"gateway {\n  host_keys = [" + pasted + "]\n}\n", "not its name"},
+		"host_keys, file":      {"gateway {\n  host_keys = [file(\"key\")]\n}\n", "not its name"},
+		"file of a file":       {"user \"a\" {\n  private_key = file(file(\"key\"))\n}\n", "not its name"},
+		"command":              {"callhome {\n  user_select {\n    command = [file(\"key\")]\n  }\n}\n", "not its name"},
+	} {
+		if got := printed(t, c.block, false, 0); strings.Contains(got, "hunter2") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestPrintShowsWhereSecretsComeFrom(t *testing.T) {
 	got := printed(t, "user \"a\" {\n  username = \"b\"\n  password = env(\"NOT_SET\")\n}\n", false, 80)
 	if !strings.Contains(got, `password = env("NOT_SET")`) {

@@ -83,6 +83,8 @@ func (d *decoder) program(s item) string {
 	switch {
 	case s.text == "":
 		d.problems.fail(s.at, `as in command = ["/path/of/program", "argument"]`, "the program has no name")
+	case isContents(s.text):
+		d.fault(s.at, errContents)
 	case err != nil:
 		d.fault(s.at, &absentError{what: fmt.Sprintf("cannot run %s: %s", path, cause(err)), hint: "give its path; relative ones start at the directory of the configuration file, and PATH plays no part"})
 	case !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0:
