@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -23,11 +24,14 @@ type hookEndpoint struct {
 }
 
 // newHookEndpoint makes a client of its own: no proxy of the environment, no
-// redirect and no cookie can lead it elsewhere.
+// redirect and no cookie can lead it elsewhere. What it takes to connect has a
+// timeout of its own: net/http goes on with it when its question is given up.
 func newHookEndpoint(c *config.Hook) *hookEndpoint {
 	return &hookEndpoint{url: c.URL, authorization: c.Authorization, client: &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: c.Timeout}).DialContext,
+			TLSHandshakeTimeout:    c.Timeout,
 			TLSClientConfig:        &tls.Config{RootCAs: c.CA, MinVersion: tls.VersionTLS12},
 			ForceAttemptHTTP2:      true,
 			MaxIdleConnsPerHost:    c.MaxRunning,

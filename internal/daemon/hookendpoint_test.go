@@ -3,11 +3,14 @@ package daemon
 import (
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +91,29 @@ func TestAnswersOfAnEndpoint(t *testing.T) {
 				t.Errorf("a secret is in the error: %v", err)
 			}
 		})
+	}
+}
+
+// TestAnEndpointThatDoesNotSpeakTLS: the question is given up, and so is the
+// connection, though nobody closes the other end.
+func TestAnEndpointThatDoesNotSpeakTLS(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	h := newTestHook(t, config.Hook{URL: endpointURL(t, "https://"+ln.Addr().String()), Timeout: time.Second})
+	if _, err := askHook(t, h); err == nil {
+		t.Fatal("it has an answer")
+	}
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection stays")
 	}
 }
 
