@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"os"
 	"path/filepath"
@@ -46,6 +47,16 @@ func NewKey(t testing.TB) Key {
 func NewECDSAKey(t testing.TB) Key {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writeKey(t, private)
+}
+
+// NewRSAKey makes an RSA key of 2048 bits.
+func NewRSAKey(t testing.TB) Key {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,9 @@ type NetconfdOptions struct {
 	Base10 bool
 	// MaxSessions bounds the channels of one connection; 0 is OpenSSH's default.
 	MaxSessions int
+	// Legacy makes it a device that signs with SHA-1 only: an RSA host key as
+	// ssh-rsa, diffie-hellman-group14-sha1, hmac-sha1.
+	Legacy bool
 	// HostKey replaces the ed25519 key that is made for the device.
 	HostKey *Key
 	// AuthorizedKey may log in, besides the password.
@@ -52,8 +55,13 @@ func NewNetconfd(t testing.TB, o NetconfdOptions) *Netconfd {
 	if o.Candidate {
 		d.Target = "candidate"
 	}
-	if d.HostKey = NewKey(t); o.HostKey != nil {
+	switch {
+	case o.HostKey != nil:
 		d.HostKey = *o.HostKey
+	case o.Legacy:
+		d.HostKey = NewRSAKey(t)
+	default:
+		d.HostKey = NewKey(t)
 	}
 	dir := shortTempDir(t)
 	socket := filepath.Join(dir, "ncx.sock")

@@ -56,6 +56,10 @@ func startSSHD(t testing.TB, dir, address string, key Key, subsystem string, o N
 	if o.MaxSessions > 0 {
 		lines = append(lines, fmt.Sprintf("MaxSessions %d", o.MaxSessions))
 	}
+	if o.Legacy {
+		lines = append(lines, "HostKeyAlgorithms ssh-rsa", "KexAlgorithms diffie-hellman-group14-sha1", "MACs hmac-sha1",
+			"Ciphers aes128-ctr", "PubkeyAcceptedAlgorithms +ssh-rsa")
+	}
 	authorized := filepath.Join(dir, "authorized_keys")
 	write(t, authorized, []byte(o.AuthorizedKey+"\n"), 0o644)
 	lines = append(lines, "AuthorizedKeysFile "+authorized)
