@@ -31,9 +31,10 @@ const (
 // says nothing shuts nobody out. Whom we keep waiting is never evicted.
 //
 //   - When all are taken, the victim is of the source that has most places,
-//     penalised sources before all others, and waits longest there. If those of
-//     the largest source have only just begun to wait, it is the one that waits
-//     longest of all.
+//     penalised sources before all others and known ones behind them, and waits
+//     longest there. If those of the largest source have only just begun to wait,
+//     it is the one that waits longest of all. For a newcomer of a better class
+//     than its own it need not have waited at all.
 //   - A source has its share: a quarter of all, and 4 at least, unless something
 //     else is said. When it has those, its own
 //     victim is the one that waits longest, for 2 s at least.
@@ -66,11 +67,31 @@ type Arrival struct {
 	Source netip.Prefix
 	// Exempt sources are bounded by the total only.
 	Exempt bool
-	// Penalised sources lose their places first.
-	Penalised bool
+	// Penalised sources lose their places first, and Known ones, from which
+	// something good has come, last.
+	Penalised, Known bool
 	// Evict ends what the place was taken for. It is called once at most, by
 	// the Enter of somebody else, and must not block.
 	Evict func()
+}
+
+// class is the better the higher it is.
+type class int
+
+const (
+	classPenalised class = iota
+	classStranger
+	classKnown
+)
+
+func (a Arrival) class() class {
+	switch {
+	case a.Penalised:
+		return classPenalised
+	case a.Known:
+		return classKnown
+	}
+	return classStranger
 }
 
 // Place is one that is taken.
@@ -89,11 +110,11 @@ type Place struct {
 
 // placesSource is one source. It is in the map while it has places.
 type placesSource struct {
-	key       sourceKey
-	penalised bool
-	places    int
-	waiting   list.List
-	index     int // in the rank, while waiting is not empty
+	key     sourceKey
+	class   class
+	places  int
+	waiting list.List
+	index   int // in the rank, while waiting is not empty
 }
 
 // NewPlaces returns a number of free places.
@@ -141,7 +162,7 @@ func (p *Places) sourceLocked(a Arrival) *placesSource {
 		source = &placesSource{key: key}
 		p.sources[key] = source
 	}
-	source.penalised = a.Penalised
+	source.class = a.class()
 	p.rankLocked(source)
 	return source
 }
@@ -159,7 +180,7 @@ func (p *Places) roomLocked(source *placesSource, now time.Time) (victim *Place,
 	if len(p.ranked) == 0 {
 		return nil, false
 	}
-	if victim = p.ranked[0].oldest(); victim.source.penalised && !source.penalised {
+	if victim = p.ranked[0].oldest(); victim.source.class < source.class {
 		return victim, true
 	}
 	if now.Sub(victim.since) < p.patience {
@@ -296,8 +317,8 @@ func (r placesRank) Len() int { return len(r) }
 func (r placesRank) Less(i, j int) bool {
 	a, b := r[i], r[j]
 	switch {
-	case a.penalised != b.penalised:
-		return a.penalised
+	case a.class != b.class:
+		return a.class < b.class
 	case a.weight() != b.weight():
 		return a.weight() > b.weight()
 	}

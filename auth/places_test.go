@@ -26,12 +26,12 @@ func newCrowd(limit int) *crowd {
 }
 
 // enter lets one in. The name begins with its source; an exempt source ends in
-// "!", a penalised one in "?".
+// "!", a penalised one in "?", a known one in "*".
 func (c *crowd) enter(name string) bool {
 	source, _, _ := strings.Cut(name, "/")
 	address := netip.AddrFrom4([4]byte{192, 0, 2, source[0]})
 	place := c.places.Enter(Arrival{
-		Source: Sources{}.Of(address), Exempt: strings.HasSuffix(source, "!"), Penalised: strings.HasSuffix(source, "?"),
+		Source: Sources{}.Of(address), Exempt: strings.HasSuffix(source, "!"), Penalised: strings.HasSuffix(source, "?"), Known: strings.HasSuffix(source, "*"),
 		Evict: func() { c.evicted = append(c.evicted, name) },
 	})
 	if place != nil {
@@ -61,6 +61,10 @@ func TestWhoKeepsUsWaitingMakesRoom(t *testing.T) {
 		{"nobody who has just begun to wait", 4, "~a ~b ~c ~d ~refused:e", ""},
 		{"the oldest of a small source before a young one of the largest", 6, "x y a/1 ~a/2 ~a/3 ~a/4 ~b", "x"},
 		{"the penalised first, at once", 4, "a b c? d ~e", "c?"},
+		{"a stranger for one who is known, at once", 4, "~a ~b ~c* ~d ~e*", "a"},
+		{"the known last", 4, "a* b c d e f g", "b c d"},
+		{"the known as well where there are no others", 4, "a* b* c* d* e", "a*"},
+		{"nobody who is known for a stranger at once", 4, "~a* ~b* ~c* ~d* ~refused:e", ""},
 		{"the penalised by no preference over one another", 4, "~a? ~b? ~c ~d ~refused:e?", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -39,7 +39,7 @@ var errQueuedTooLong = errors.New("too many handshakes are in progress")
 // slow.
 //
 // Turns go round among the sources, first to handshakes that have begun: they
-// end the sooner. Penalised sources are second class: they get a turn when no
+// end the sooner. Those of known sources begin before others. Penalised sources are second class: they get a turn when no
 // other wants one, and one in eight in any case.
 type gate struct {
 	handshakes *auth.Places
@@ -50,6 +50,7 @@ type gate struct {
 	idle     int // turns that nobody has
 	granted  uint64
 	begun    *lanes
+	known    *lanes // they are starting too
 	starting *lanes
 	second   *lanes
 	retrying bool
@@ -60,6 +61,7 @@ func newGate(handshakes, perSource int) *gate {
 		handshakes: auth.NewSharedPlaces(handshakes, perSource),
 		idle:       runtime.GOMAXPROCS(0),
 		begun:      newLanes(),
+		known:      newLanes(),
 		starting:   newLanes(),
 		second:     newLanes(),
 	}
@@ -153,6 +155,8 @@ func (g *gate) queueLocked(t *ticket) *lanes {
 		return g.second
 	case t.place != nil:
 		return g.begun
+	case t.arrival.Known:
+		return g.known
 	}
 	return g.starting
 }
@@ -170,16 +174,16 @@ func (g *gate) grantLocked() {
 		t.has = true
 		t.ready <- struct{}{}
 	}
-	if g.idle > 0 && !g.retrying && !(g.starting.empty() && g.second.empty()) {
+	if g.idle > 0 && !g.retrying && !(g.known.empty() && g.starting.empty() && g.second.empty()) {
 		g.retrying = true
 		time.AfterFunc(retryPlaces, g.retry)
 	}
 }
 
 func (g *gate) nextLocked() *ticket {
-	classes := [...]*lanes{g.begun, g.starting, g.second}
+	classes := [...]*lanes{g.begun, g.known, g.starting, g.second}
 	if g.granted%secondClass == secondClass-1 {
-		classes = [...]*lanes{g.second, g.begun, g.starting}
+		classes = [...]*lanes{g.second, g.begun, g.known, g.starting}
 	}
 	for _, class := range classes {
 		if t := class.next(g.mayBeginLocked); t != nil {

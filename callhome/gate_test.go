@@ -33,15 +33,16 @@ func (g *gate) free() {
 }
 
 func (g *gate) left() bool {
-	return !g.begun.empty() || !g.starting.empty() || !g.second.empty() || g.handshakes.Taken() != 0
+	return !g.begun.empty() || !g.known.empty() || !g.starting.empty() || !g.second.empty() || g.handshakes.Taken() != 0
 }
 
 // arriving is one handshake of a test: "a1" is the first of source a, "a1?"
-// one of a penalised source, "a1!" of an exempt one.
+// one of a penalised source, "a1!" of an exempt one, "a1*" of a known one.
 func arriving(g *gate, name string) *ticket {
 	source := netip.AddrFrom4([4]byte{192, 0, 2, name[0]})
 	return g.ticket(auth.Arrival{
-		Source: auth.Sources{}.Of(source), Penalised: strings.HasSuffix(name, "?"), Exempt: strings.HasSuffix(name, "!"), Evict: func() {},
+		Source: auth.Sources{}.Of(source), Penalised: strings.HasSuffix(name, "?"), Exempt: strings.HasSuffix(name, "!"),
+		Known: strings.HasSuffix(name, "*"), Evict: func() {},
 	}, time.Now())
 }
 
@@ -51,6 +52,7 @@ func TestTurnsGoRoundAmongSources(t *testing.T) {
 		{"each source in turn", "a1 a2 a3 b1 b2 c1", "a1 b1 c1 a2 b2 a3"},
 		{"each of an exempt source in turn", "b1 b2 a1! a2! a3!", "b1 a1! a2! a3! b2"},
 		{"the begun before the new ones", "a1 b1 c1+ d1+", "c1+ d1+ a1 b1"},
+		{"the known before other new ones", "a1 b1* c1+ d1", "c1+ b1* a1 d1"},
 		{"the penalised last", "a1? b1 c1? d1", "b1 d1 a1? c1?"},
 		{"the penalised one in eight", "a1? b1 c1 d1 e1 f1 g1 h1 i1 j1", "b1 c1 d1 e1 f1 g1 h1 a1? i1 j1"},
 	} {

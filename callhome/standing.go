@@ -22,6 +22,9 @@ const (
 	// and then one more each pinInterval.
 	firstPins   = 1024
 	pinInterval = time.Minute
+	// knownFor is how long a source is known behind its last device: one that
+	// reboots in the middle of a flood comes back.
+	knownFor = 24 * time.Hour
 	// maxDebtors bounds the memory that strangers can take.
 	maxDebtors = 16_384
 )
@@ -29,20 +32,33 @@ const (
 // standings tell from which sources nothing good comes. All that follows for
 // those is that others go first, that they are not held before they are closed,
 // and that the log counts them. A source with a device that is connected has a
-// good name: one bad device behind a NAT does not spoil it.
+// good name: one bad device behind a NAT does not spoil it. A source from which a
+// device was connected lately is known, and goes before strangers: in a flood
+// nothing else tells devices from those.
 type standings struct {
 	debts *auth.Debts[netip.Prefix]
+	// known has the sources of devices: what they owe is the time that they
+	// stay known.
+	known *auth.Debts[netip.Prefix]
 
 	mu    sync.Mutex // guards links
 	links map[netip.Prefix]int
 }
 
 func newStandings() *standings {
-	return &standings{debts: auth.NewDebts[netip.Prefix](maxDebtors), links: make(map[netip.Prefix]int)}
+	return &standings{
+		debts: auth.NewDebts[netip.Prefix](maxDebtors), known: auth.NewDebts[netip.Prefix](maxDebtors),
+		links: make(map[netip.Prefix]int),
+	}
 }
 
 func (s *standings) penalised(source netip.Prefix) bool {
 	return s.debts.Owed(source) > penalised && !s.connected(source)
+}
+
+// knows reports whether a device is or was connected from there lately.
+func (s *standings) knows(source netip.Prefix) bool {
+	return s.connected(source) || s.known.Owed(source) > 0
 }
 
 func (s *standings) connected(source netip.Prefix) bool {
@@ -63,6 +79,7 @@ func (s *standings) attached(source netip.Prefix) {
 }
 
 func (s *standings) detached(source netip.Prefix) {
+	s.known.Charge(source, knownFor, knownFor)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.links[source]--; s.links[source] == 0 {
@@ -74,6 +91,7 @@ func (s *standings) detached(source netip.Prefix) {
 func (s *Server) arrivalOf(remote netip.Addr) auth.Arrival {
 	a := auth.Arrival{Source: s.opts.Sources.Of(remote), Exempt: s.opts.Sources.Exempts(remote)}
 	a.Penalised = !a.Exempt && s.standings.penalised(a.Source)
+	a.Known = s.standings.knows(a.Source)
 	return a
 }
 

@@ -50,6 +50,30 @@ func TestSourceOfNothingGoodIsSecondClassForAWhile(t *testing.T) {
 	})
 }
 
+func TestSourceOfADeviceIsKnownForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Options{Memory: &memory{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := func(when string, is bool) {
+			t.Helper()
+			if got := s.arrivalOf(addrA).Known; got != is {
+				t.Errorf("%s: known is %t", when, got)
+			}
+		}
+		source := s.arrivalOf(addrA).Source
+		want("at first", false)
+		s.standings.attached(source)
+		time.Sleep(2 * knownFor)
+		want("connected", true)
+		s.standings.detached(source)
+		want("away", true)
+		time.Sleep(knownFor)
+		want("away for long", false)
+	})
+}
+
 func TestWhatCountsAgainstASource(t *testing.T) {
 	for _, c := range []struct {
 		reason     Reason
