@@ -76,13 +76,19 @@ type Options struct {
 	MaxHandshakes int
 	// MaxHandshakesPerSource bounds those from one source (default 256).
 	MaxHandshakesPerSource int
-	// MaxCalls bounds the calls that are not yet links (default 4096). One
+	// MaxCalls bounds the calls that are not yet links (default DefaultMaxCalls). One
 	// source has a quarter of them, and 4 at least.
 	MaxCalls int
-	// MaxHeld bounds the rejected calls that are held open (default 1024). One
+	// MaxHeld bounds the rejected calls that are held open (default DefaultMaxHeld). One
 	// source has a quarter of them, and 4 at least.
 	MaxHeld int
 }
+
+// Defaults that others compare with.
+const (
+	DefaultMaxCalls = 4096
+	DefaultMaxHeld  = 1024
+)
 
 // Transport is what NETCONF runs over on a call.
 type Transport string

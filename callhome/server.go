@@ -24,6 +24,8 @@ const (
 	controlTimeout     = 60 * time.Second // for the control session
 	openTimeout        = 60 * time.Second // for a further session
 	maxOpening         = 8                // sessions that are being opened on one link
+	maxEnding          = 64               // calls that have no place any more, or not yet
+	sayAgain           = time.Minute      // that calls cannot be accepted
 )
 
 // Server accepts the calls of devices. Its methods may be called concurrently.
@@ -45,6 +47,9 @@ type Server struct {
 	gate     *gate
 	held     *auth.Places
 	calls    *auth.Places
+	// accepted has one for each call that is neither a link nor closed: of those
+	// that had to make room, the files are given back a little later.
+	accepted chan struct{}
 
 	standings *standings
 	pins      *auth.Debts[netip.Prefix] // see mayPin
@@ -74,6 +79,7 @@ func New(opts Options) (*Server, error) {
 		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
 		held:     auth.NewPlaces(opts.MaxHeld),
 		calls:    auth.NewPlaces(opts.MaxCalls),
+		accepted: make(chan struct{}, opts.MaxCalls+opts.MaxHeld+maxEnding),
 
 		standings: newStandings(),
 		pins:      auth.NewDebts[netip.Prefix](maxDebtors),
@@ -96,8 +102,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.IdleRPC, 4*time.Minute)
 	setDefault(&o.MaxHandshakes, 1024)
 	setDefault(&o.MaxHandshakesPerSource, 256)
-	setDefault(&o.MaxCalls, 4096)
-	setDefault(&o.MaxHeld, 1024)
+	setDefault(&o.MaxCalls, DefaultMaxCalls)
+	setDefault(&o.MaxHeld, DefaultMaxHeld)
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
@@ -141,6 +147,7 @@ func (s *Server) ServeListener(ctx context.Context, ln net.Listener, l Listener)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() })
 	defer stop()
+	var said time.Time
 	for {
 		conn, err := ln.Accept()
 		switch {
@@ -150,13 +157,34 @@ func (s *Server) ServeListener(ctx context.Context, ln net.Listener, l Listener)
 			return fmt.Errorf("call-home listener %s: %w", ln.Addr(), err)
 		case err != nil:
 			// Out of file descriptors, most likely: waiting lets some end.
-			s.log.Error("cannot accept calls at the moment", "error", err)
+			if time.Since(said) > sayAgain {
+				said = time.Now()
+				s.log.Error("cannot accept calls at the moment", "error", err)
+			}
 			if !sleep(ctx, time.Second) {
 				return nil
 			}
+		case !s.admit(ctx):
+			_ = conn.Close()
+			return nil
 		default:
-			wg.Go(func() { s.handle(ctx, conn, &l, &wg) })
+			wg.Go(func() {
+				defer func() { <-s.accepted }()
+				s.handle(ctx, conn, &l, &wg)
+			})
 		}
+	}
+}
+
+// admit waits until there are no more than maxEnding calls beyond those that
+// have a place. The handling of calls must not fall behind their coming: they
+// would take files and memory without bound.
+func (s *Server) admit(ctx context.Context) bool {
+	select {
+	case s.accepted <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

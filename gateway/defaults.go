@@ -15,10 +15,11 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Defaults that others compare with, in bytes.
+// Defaults that others compare with; the first two are in bytes.
 const (
 	DefaultMaxMessage  = 256 << 20
 	DefaultSpoolBudget = 1 << 30
+	DefaultMaxLogins   = 512
 )
 
 // withDefaults returns the options with their zero values filled in.
@@ -35,7 +36,7 @@ func (o Options) withDefaults() Options {
 	o.MaxMessage = cmp.Or(o.MaxMessage, DefaultMaxMessage)
 	o.SpoolMemory = cmp.Or(o.SpoolMemory, 1<<20)
 	o.SpoolBudget = cmp.Or(o.SpoolBudget, DefaultSpoolBudget)
-	o.MaxLogins = cmp.Or(o.MaxLogins, 512)
+	o.MaxLogins = cmp.Or(o.MaxLogins, DefaultMaxLogins)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 32)
 	o.Domain = strings.TrimSuffix(strings.ToLower(o.Domain), ".")
 	return o

@@ -51,7 +51,8 @@ func (e *endpoint) close() {
 
 // accept takes connections until the listener is closed.
 func (e *endpoint) accept() {
-	const shortest, longest = 5 * time.Millisecond, time.Second
+	const shortest, longest, sayAgain = 5 * time.Millisecond, time.Second, time.Minute
+	var said time.Time
 	for pause := shortest; ; {
 		conn, err := e.listener.Accept()
 		if err == nil {
@@ -65,7 +66,10 @@ func (e *endpoint) accept() {
 			return
 		}
 		// Out of file descriptors, as a rule: it passes.
-		e.g.opts.Log.Warn("cannot accept a manager's connection", "port", e.port, "error", err)
+		if time.Since(said) > sayAgain {
+			said = time.Now()
+			e.g.opts.Log.Warn("cannot accept a manager's connection", "port", e.port, "error", err)
+		}
 		select {
 		case <-time.After(pause):
 			pause = min(2*pause, longest)

@@ -126,10 +126,11 @@ func (d *daemon) build() error {
 	}
 	// Requests that wait on disk may hold secrets; nobody else can look in here.
 	options.TempDir = d.config.StateDir
+	calls := d.config.Callhome.Options
+	fitFiles(&calls, &options, maxFiles(), d.log)
 	if d.gateway, err = gateway.New(options); err != nil {
 		return err
 	}
-	calls := d.config.Callhome.Options
 	calls.Memory, calls.Log = d.store, d.log
 	calls.Attach, calls.Detach = d.gateway.Attach, d.detached
 	calls.Outcome = d.ended

@@ -26,6 +26,8 @@ type Config struct {
 	TLS []string
 	// Plain runs a gateway without the race detector.
 	Plain bool
+	// Files is how many files the gateway may have open; 0 for as many as others.
+	Files int
 }
 
 const (

@@ -32,6 +32,7 @@ type Gateway struct {
 
 	control *control.Client
 	plain   bool
+	files   int
 }
 
 // StartTimeout is for a gateway to come up or to go down: with the race
@@ -53,7 +54,7 @@ func PrepareGateway(t testing.TB, c Config) *Gateway {
 	dir := shortTempDir(t) // for the control socket's name
 	g := &Gateway{
 		Address: c.Address, StateDir: filepath.Join(dir, "state"), ConfigPath: filepath.Join(dir, "config.hcl"),
-		Key: NewKey(t), plain: c.Plain,
+		Key: NewKey(t), plain: c.Plain, files: c.Files,
 	}
 	if g.Address == "" {
 		g.Address = Address(t)
@@ -74,7 +75,11 @@ func (g *Gateway) Start(t testing.TB) {
 	if g.plain {
 		binary = plainCommand
 	}
-	g.Process = Start(t, "callhome-gateway", exec.Command(binary.path(t), "serve", "--config", g.ConfigPath))
+	cmd := exec.Command(binary.path(t), "serve", "--config", g.ConfigPath)
+	if g.files > 0 {
+		cmd = exec.Command("prlimit", append([]string{fmt.Sprintf("--nofile=%d", g.files)}, cmd.Args...)...)
+	}
+	g.Process = Start(t, "callhome-gateway", cmd)
 	output := g.Output
 	t.Cleanup(func() { checkOutput(t, output) })
 	Eventually(t, StartTimeout, "the gateway to listen", func() bool {

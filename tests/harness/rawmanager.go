@@ -38,10 +38,20 @@ func TryDial(target Target) (*ssh.Client, error) {
 		}
 		auth = ssh.PublicKeys(signer)
 	}
-	return ssh.Dial("tcp", target.Address, &ssh.ClientConfig{
-		User: target.Username, Auth: []ssh.AuthMethod{auth}, Timeout: ReplyTimeout,
+	conn, err := dialFrom(target.Source, target.Address)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetDeadline(time.Now().Add(ReplyTimeout))
+	client, channels, requests, err := ssh.NewClientConn(conn, target.Address, &ssh.ClientConfig{
+		User: target.Username, Auth: []ssh.AuthMethod{auth},
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(), // the tests of trust are south, not here
 	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return ssh.NewClient(client, channels, requests), conn.SetDeadline(time.Time{})
 }
 
 // Subsystem is one channel of a connection with the netconf subsystem on it.

@@ -13,6 +13,8 @@ type Target struct {
 	Username, Password string
 	// KeyPath is a private key file to use instead of the password.
 	KeyPath string
+	// Source is the address to come from, where Dial is used; empty for any.
+	Source string
 }
 
 // Host is the address without its port.
