@@ -222,13 +222,7 @@ func outOfPlace(e *Entry, p *plan) *rejection {
 }
 
 func usableOnFirstUse(users []*auth.User) []*auth.User {
-	var usable []*auth.User
-	for _, user := range users {
-		if len(user.Keys) > 0 || user.FirstUsePassword {
-			usable = append(usable, user)
-		}
-	}
-	return usable
+	return those(users, func(user *auth.User) bool { return len(user.Keys) > 0 || user.FirstUsePassword })
 }
 
 // firstUseName is the name of a device that nobody named: "dev-" and the first

@@ -184,7 +184,7 @@ func TestStageA(t *testing.T) {
 			}
 			from := netip.MustParseAddr(tt.from)
 			if tt.lastFailed != "" {
-				s.sources.saw(place{addr: from}, testIdentity("last"), time.Now(), time.Now())
+				s.sources.saw(origin{addr: from}, testIdentity("last"), time.Now(), time.Now())
 				s.failures.Mark(testIdentity("last"), tt.lastFailed, time.Now())
 			}
 			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})

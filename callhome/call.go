@@ -172,7 +172,7 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	case refused:
 		s.failures.Mark(b.identity, b.user.Name, now)
 	case r.reason == RejectedWrongUser:
-		s.sources.await(c.plan.place(), b.identity, b.user, now)
+		s.sources.await(c.plan.origin(), b.identity, b.user, now)
 		if c.plan.told {
 			s.misled.add(c.info.Remote.Addr(), c.plan.deviceID)
 		}
@@ -184,11 +184,11 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	return r
 }
 
-// saw remembers the identity for the next call from its place. On TLS no
+// saw remembers the identity for the next call from its origin. On TLS no
 // username must be chosen before it shows.
 func (c *call) saw(now time.Time) {
 	if c.info.Transport == SSH {
-		c.server.sources.saw(c.plan.place(), c.binding.identity, c.at, now)
+		c.server.sources.saw(c.plan.origin(), c.binding.identity, c.at, now)
 	}
 }
 

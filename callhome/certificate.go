@@ -127,7 +127,7 @@ func (s *Server) identifyIssued(b *binding, p *plan, proved proof) (*binding, []
 		return s.identifyUnknown(b, p)
 	}
 	users := s.usersOf(b.entry, p)
-	vouchers, err := vouching(naming(users, proved), proved)
+	vouchers, err := vouching(those(users, proved.namedBy), proved)
 	if err == nil {
 		return s.identifyNamed(b, vouchers, p, proved)
 	}
@@ -226,11 +226,6 @@ func deviceName(vouchers []voucher, proved proof) (string, []voucher, error) {
 		none = append(none, fmt.Sprintf("user entry %s: %v", v.user.Name, err))
 	}
 	return "", nil, errors.New(strings.Join(none, "; "))
-}
-
-// naming returns the users whose CA names devices.
-func naming(users []*auth.User, proved proof) []*auth.User {
-	return slices.DeleteFunc(slices.Clone(users), func(user *auth.User) bool { return !proved.namedBy(user) })
 }
 
 // voucher is a user whose CA answers for a certificate, and the key of that CA.

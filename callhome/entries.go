@@ -23,7 +23,7 @@ func (s *Server) addEntry(e *Entry) error {
 		return err
 	}
 	e.Address = auth.Unmap(e.Address)
-	s.place(e)
+	s.entryIndex.add(e)
 	return nil
 }
 

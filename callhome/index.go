@@ -41,8 +41,8 @@ func newEntryIndex() entryIndex {
 	}
 }
 
-// place makes an entry known by its name and by where it is expected.
-func (x *entryIndex) place(e *Entry) {
+// add makes an entry known by its name and by where it is expected.
+func (x *entryIndex) add(e *Entry) {
 	x.byName[e.Name] = e
 	x.all = append(x.all, e)
 	if !e.Address.IsValid() {

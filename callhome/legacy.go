@@ -32,12 +32,7 @@ func (b *binding) withOldAlgorithms(users []*auth.User, proved proof) ([]*auth.U
 	if len(proved.old) == 0 || b.entry != nil && b.entry.LegacyAlgorithms {
 		return users, nil
 	}
-	var allowing []*auth.User
-	for _, user := range users {
-		if allowsLegacy(user) {
-			allowing = append(allowing, user)
-		}
-	}
+	allowing := those(users, allowsLegacy)
 	if len(allowing) == 0 && len(users) > 0 {
 		return nil, reject(FailedHandshake, "%s agrees on old algorithms only (%s), which it is not allowed: %s", b.name, strings.Join(proved.old, ", "), allowOld)
 	}

@@ -42,8 +42,8 @@ type plan struct {
 	legacy bool
 }
 
-// place is where the call comes from and arrives.
-func (p *plan) place() place { return place{p.remote, p.listener.Name} }
+// origin is where the call comes from and arrives.
+func (p *plan) origin() origin { return origin{p.remote, p.listener.Name} }
 
 // plan is stage A.
 func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) (*plan, *rejection) {
@@ -70,7 +70,7 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) 
 	p.certificates = s.wantsCertificate(p, matching)
 	if p.user = s.toldUser(p); p.user != nil {
 		p.told = true
-	} else if p.user = s.sources.choose(p.place(), s.usualUser(p, matching), time.Now()); p.user == nil {
+	} else if p.user = s.sources.choose(p.origin(), s.usualUser(p, matching), time.Now()); p.user == nil {
 		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", remote)
 	}
 	p.legacy = s.offersLegacy(p, matching)
@@ -87,13 +87,12 @@ func checkTLSUsers(p *plan) *rejection {
 
 // usable returns the users that have a credential for the transport.
 func usable(users []*auth.User, t Transport) []*auth.User {
-	var able []*auth.User
-	for _, user := range users {
-		if canUse(user, t) {
-			able = append(able, user)
-		}
-	}
-	return able
+	return those(users, func(user *auth.User) bool { return canUse(user, t) })
+}
+
+// those returns the users of whom it is true.
+func those(users []*auth.User, is func(*auth.User) bool) []*auth.User {
+	return slices.DeleteFunc(slices.Clone(users), func(user *auth.User) bool { return !is(user) })
 }
 
 // canUse reports whether the user may log in over the transport. One without
@@ -138,7 +137,7 @@ func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
 	if len(p.users) == 0 {
 		return p.listener.outlook.lastResort
 	}
-	if last := s.sources.lastSeen(p.place()); !last.IsZero() {
+	if last := s.sources.lastSeen(p.origin()); !last.IsZero() {
 		if user := s.firstNotFailed(last, p.users); user != nil {
 			return user
 		}

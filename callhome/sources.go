@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// maxSources bounds the places for which something is remembered.
+	// maxSources bounds the origins for which something is remembered.
 	maxSources = 16_384
-	// The devices that are awaited, at one place and at all. Only those that are
+	// The devices that are awaited, at one origin and at all. Only those that are
 	// known come to be awaited: strangers cannot fill the table.
 	maxAwaited      = 1_024
 	maxAwaitedInAll = 65_536
@@ -20,20 +20,20 @@ const (
 	awaitFor = 10 * time.Minute
 )
 
-// place is where calls come from and arrive: fleets that call different
+// origin is where calls come from and arrive: fleets that call different
 // listeners have nothing to do with each other.
-type place struct {
+type origin struct {
 	addr     netip.Addr
 	listener string
 }
 
-// sources remembers for each place what helps to choose a username before the
+// sources remembers for each origin what helps to choose a username before the
 // handshake shows who calls: the identity last seen there, and the devices that
 // turned out to need another. Best effort: behind a NAT an address is many
 // devices, and each call can announce one username only.
 //
 // A device that was told a wrong username is closed at once and calls again
-// after its redial interval, which is much the same for all devices of a place.
+// after its redial interval, which is much the same for all devices of an origin.
 // So it is due one interval after it was rejected, give or take what the
 // intervals seen there have varied by. A call gets the user that most of the
 // devices due at its time need. The calls that follow get the same one for as
@@ -42,9 +42,9 @@ type place struct {
 // is due, first calls are likely, and get the usual user; in turn with the users
 // of devices that are overdue, whose intervals may have grown.
 type sources struct {
-	mu      sync.Mutex // guards the following and what it holds
-	byPlace map[place]*source
-	awaited int // in all
+	mu       sync.Mutex // guards the following and what it holds
+	byOrigin map[origin]*source
+	awaited  int // in all
 }
 
 type source struct {
@@ -68,13 +68,13 @@ type awaited struct {
 	since    time.Time
 }
 
-func newSources() *sources { return &sources{byPlace: make(map[place]*source)} }
+func newSources() *sources { return &sources{byOrigin: make(map[origin]*source)} }
 
-// lastSeen returns the identity last seen at the place, or the zero one.
-func (s *sources) lastSeen(at place) auth.Identity {
+// lastSeen returns the identity last seen at the origin, or the zero one.
+func (s *sources) lastSeen(at origin) auth.Identity {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if src := s.byPlace[at]; src != nil {
+	if src := s.byOrigin[at]; src != nil {
 		return src.last
 	}
 	return auth.Identity{}
@@ -82,7 +82,7 @@ func (s *sources) lastSeen(at place) auth.Identity {
 
 // saw notes that the identity has shown itself in a call that came in at called.
 // It is not awaited any more.
-func (s *sources) saw(at place, id auth.Identity, called, now time.Time) {
+func (s *sources) saw(at origin, id auth.Identity, called, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	src := s.getLocked(at, now)
@@ -97,7 +97,7 @@ func (s *sources) saw(at place, id auth.Identity, called, now time.Time) {
 }
 
 // await notes that a device was rejected because it needs this user.
-func (s *sources) await(at place, id auth.Identity, user *auth.User, now time.Time) {
+func (s *sources) await(at origin, id auth.Identity, user *auth.User, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	src := s.getLocked(at, now)
@@ -113,10 +113,10 @@ func (s *sources) await(at place, id auth.Identity, user *auth.User, now time.Ti
 
 // choose returns the user to announce to a call; usual is for devices that
 // nothing is known of.
-func (s *sources) choose(at place, usual *auth.User, now time.Time) *auth.User {
+func (s *sources) choose(at origin, usual *auth.User, now time.Time) *auth.User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	src := s.byPlace[at]
+	src := s.byOrigin[at]
 	if src == nil {
 		return usual
 	}
@@ -184,7 +184,7 @@ func (s *sources) allAwaited(now time.Time) map[netip.Addr][]*auth.User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make(map[netip.Addr][]*auth.User)
-	for at, src := range s.byPlace {
+	for at, src := range s.byOrigin {
 		s.expireLocked(src, now)
 		for _, a := range src.awaited {
 			if !slices.Contains(all[at.addr], a.user) {
@@ -205,37 +205,37 @@ func (s *sources) expireLocked(src *source, now time.Time) {
 	s.awaited -= kept
 }
 
-// getLocked returns the entry of the place, and makes room for a new one.
-func (s *sources) getLocked(at place, now time.Time) *source {
-	src := s.byPlace[at]
+// getLocked returns the entry of the origin, and makes room for a new one.
+func (s *sources) getLocked(at origin, now time.Time) *source {
+	src := s.byOrigin[at]
 	if src == nil {
-		if len(s.byPlace) >= maxSources {
+		if len(s.byOrigin) >= maxSources {
 			s.evictLocked(now)
 		}
 		src = &source{}
-		s.byPlace[at] = src
+		s.byOrigin[at] = src
 	}
 	src.used = now
 	return src
 }
 
-// evictLocked drops the places that were not used for a while, and arbitrary
+// evictLocked drops the origins that were not used for a while, and arbitrary
 // ones until an eighth is free: looking at all for each new one takes too long.
 func (s *sources) evictLocked(now time.Time) {
-	for at, src := range s.byPlace {
+	for at, src := range s.byOrigin {
 		if now.Sub(src.used) > awaitFor {
 			s.dropLocked(at)
 		}
 	}
-	for at := range s.byPlace {
-		if len(s.byPlace) <= maxSources*7/8 {
+	for at := range s.byOrigin {
+		if len(s.byOrigin) <= maxSources*7/8 {
 			return
 		}
 		s.dropLocked(at)
 	}
 }
 
-func (s *sources) dropLocked(at place) {
-	s.awaited -= len(s.byPlace[at].awaited)
-	delete(s.byPlace, at)
+func (s *sources) dropLocked(at origin) {
+	s.awaited -= len(s.byOrigin[at].awaited)
+	delete(s.byOrigin, at)
 }

@@ -16,11 +16,11 @@ import (
 type sourceTest struct {
 	*sources
 	now time.Time
-	at  place
+	at  origin
 }
 
 func newSourceTest() *sourceTest {
-	return &sourceTest{newSources(), time.Unix(1_700_000_000, 0), place{addr: addrA}}
+	return &sourceTest{newSources(), time.Unix(1_700_000_000, 0), origin{addr: addrA}}
 }
 
 // reject is a call of a device that was announced the wrong user.
@@ -57,7 +57,7 @@ func TestDevicesAreExpectedAfterTheirRedialInterval(t *testing.T) {
 	expect("two are due", c)
 	s.at.listener = "north"
 	expect("on another listener", usual)
-	s.at = place{addr: addrB}
+	s.at = origin{addr: addrB}
 	expect("from elsewhere", usual)
 }
 
@@ -110,19 +110,19 @@ func TestSourcesAreBounded(t *testing.T) {
 	id, user := testIdentity("x"), &auth.User{Name: "b"}
 	addr := netip.MustParseAddr("10.0.0.0")
 	for range maxSources + 10 {
-		s.saw(place{addr: addr}, id, s.now, s.now)
+		s.saw(origin{addr: addr}, id, s.now, s.now)
 		addr = addr.Next()
 	}
-	if len(s.byPlace) > maxSources {
-		t.Errorf("%d places are remembered", len(s.byPlace))
+	if len(s.byOrigin) > maxSources {
+		t.Errorf("%d origins are remembered", len(s.byOrigin))
 	}
-	if s.lastSeen(place{addr: addr.Prev()}) != id {
+	if s.lastSeen(origin{addr: addr.Prev()}) != id {
 		t.Error("the newest was not remembered")
 	}
 	for i := range maxAwaited + 10 {
 		s.reject(fmt.Sprint(i), user)
 	}
-	queue := s.byPlace[s.at].awaited
+	queue := s.byOrigin[s.at].awaited
 	if len(queue) != maxAwaited || queue[0].identity != testIdentity("10") || s.awaited != maxAwaited {
 		t.Errorf("%d devices are awaited, %d in all, the first is %v", len(queue), s.awaited, queue[0].identity)
 	}
@@ -132,7 +132,7 @@ func TestSourcesAreBounded(t *testing.T) {
 		s.reject("y", user)
 	}
 	sum := 0
-	for _, src := range s.byPlace {
+	for _, src := range s.byOrigin {
 		sum += len(src.awaited)
 	}
 	if s.awaited != sum || sum > maxAwaitedInAll {
