@@ -1,8 +1,8 @@
 package auth
 
 import (
+	"cmp"
 	"container/heap"
-	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -28,7 +28,9 @@ const (
 
 // Places bounds what is in progress for strangers. Who comes when all places
 // are taken gets that of somebody who keeps us waiting: what has come in but
-// says nothing shuts nobody out. Whom we keep waiting is never evicted.
+// says nothing shuts nobody out. Whom we keep waiting is never evicted. What
+// counts is for how long a place has waited in all: it does not begin anew when
+// a little comes now and then.
 //
 //   - When all are taken, the victim is of the source that has most places,
 //     penalised sources before all others and known ones behind them, and waits
@@ -52,8 +54,9 @@ type Places struct {
 	sources  map[sourceKey]*placesSource
 	// ranked has the sources with a place that waits, the next to lose one first.
 	ranked placesRank
-	// waiting has all places that wait, in the order in which they began to.
-	waiting list.List
+	// waiting has all places that wait.
+	waiting placesQueue
+	entered uint64
 }
 
 // sourceKey keeps the exempt addresses of a network apart from its others.
@@ -99,13 +102,16 @@ type Place struct {
 	places *Places
 	source *placesSource
 	evict  func()
-	// since is when it began to wait; own and all are its elements in the lists
-	// of those that wait, nil when it does not.
-	since    time.Time
-	own, all *list.Element
-	longest  time.Duration // that it has waited
-	gone     bool
-	evicted  bool
+	number uint64
+	// waits says that the other side keeps us waiting; since is when it began to,
+	// as if it had done so without a break, and index is where it is in the queue
+	// of its source and in that of all.
+	waits   bool
+	since   time.Time
+	index   [2]int
+	waited  time.Duration // before, in all
+	gone    bool
+	evicted bool
 }
 
 // placesSource is one source. It is in the map while it has places.
@@ -113,7 +119,7 @@ type placesSource struct {
 	key     sourceKey
 	class   class
 	places  int
-	waiting list.List
+	waiting placesQueue
 	index   int // in the rank, while waiting is not empty
 }
 
@@ -124,7 +130,10 @@ func NewPlaces(limit int) *Places {
 
 // NewSharedPlaces is NewPlaces with another share for each source.
 func NewSharedPlaces(limit, share int) *Places {
-	return &Places{limit: limit, share: share, patience: firstPatience, sources: make(map[sourceKey]*placesSource)}
+	return &Places{
+		limit: limit, share: share, patience: firstPatience,
+		sources: make(map[sourceKey]*placesSource), waiting: placesQueue{which: ofAll},
+	}
 }
 
 // Enter takes a place, or returns nil when there is none. The place begins as
@@ -144,7 +153,8 @@ func (p *Places) Enter(a Arrival) *Place {
 		p.adaptLocked(minPatience, 64)
 		p.sources[source.key] = source // it may have been the last of its own
 	}
-	place := &Place{places: p, source: source, evict: a.Evict}
+	p.entered++
+	place := &Place{places: p, source: source, evict: a.Evict, number: p.entered}
 	p.total++
 	source.places++
 	place.waitLocked()
@@ -159,7 +169,7 @@ func (p *Places) sourceLocked(a Arrival) *placesSource {
 	key := sourceKey{a.Source, a.Exempt}
 	source := p.sources[key]
 	if source == nil {
-		source = &placesSource{key: key}
+		source = &placesSource{key: key, waiting: placesQueue{which: ofSource}}
 		p.sources[key] = source
 	}
 	source.class = a.class()
@@ -171,7 +181,7 @@ func (p *Places) sourceLocked(a Arrival) *placesSource {
 // for it.
 func (p *Places) roomLocked(source *placesSource, now time.Time) (victim *Place, ok bool) {
 	if !source.key.exempt && source.places >= p.share {
-		victim = source.oldest()
+		victim = source.waiting.oldest()
 		return victim, victim != nil && now.Sub(victim.since) >= ownPatience
 	}
 	if p.total < p.limit {
@@ -180,11 +190,11 @@ func (p *Places) roomLocked(source *placesSource, now time.Time) (victim *Place,
 	if len(p.ranked) == 0 {
 		return nil, false
 	}
-	if victim = p.ranked[0].oldest(); victim.source.class < source.class {
+	if victim = p.ranked[0].waiting.oldest(); victim.source.class < source.class {
 		return victim, true
 	}
 	if now.Sub(victim.since) < p.patience {
-		victim = p.waiting.Front().Value.(*Place)
+		victim = p.waiting.oldest()
 	}
 	return victim, now.Sub(victim.since) >= p.patience
 }
@@ -195,7 +205,7 @@ func (l *Place) Waiting(is bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case l.gone, is == (l.own != nil):
+	case l.gone, is == l.waits:
 	case is:
 		l.waitLocked()
 	default:
@@ -209,11 +219,11 @@ func (l *Place) Vouch() {
 	p := l.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	longest := l.longest
-	if l.own != nil {
-		longest = max(longest, time.Since(l.since))
+	waited := l.waited
+	if l.waits {
+		waited = time.Since(l.since)
 	}
-	p.adaptLocked(min(max(2*longest, minPatience), maxPatience), 16)
+	p.adaptLocked(min(max(2*waited, minPatience), maxPatience), 16)
 }
 
 // adaptLocked moves the patience towards what is wanted: at once where it is to
@@ -247,16 +257,16 @@ func (p *Places) Taken() int {
 }
 
 func (l *Place) waitLocked() {
-	l.since = time.Now()
-	l.own, l.all = l.source.waiting.PushBack(l), l.places.waiting.PushBack(l)
+	l.waits, l.since = true, time.Now().Add(-l.waited)
+	heap.Push(&l.source.waiting, l)
+	heap.Push(&l.places.waiting, l)
 	l.places.rankLocked(l.source)
 }
 
 func (l *Place) workLocked() {
-	l.longest = max(l.longest, time.Since(l.since))
-	l.source.waiting.Remove(l.own)
-	l.places.waiting.Remove(l.all)
-	l.own, l.all = nil, nil
+	l.waits, l.waited = false, time.Since(l.since)
+	heap.Remove(&l.source.waiting, l.index[ofSource])
+	heap.Remove(&l.places.waiting, l.index[ofAll])
 	l.places.rankLocked(l.source)
 }
 
@@ -265,7 +275,7 @@ func (l *Place) leaveLocked() {
 	l.gone = true
 	p.total--
 	l.source.places--
-	if l.own != nil {
+	if l.waits {
 		l.workLocked()
 	} else {
 		p.rankLocked(l.source)
@@ -293,14 +303,6 @@ func (p *Places) rankLocked(source *placesSource) {
 	}
 }
 
-// oldest returns the place of the source that waits longest, or nil.
-func (s *placesSource) oldest() *Place {
-	if s.waiting.Len() == 0 {
-		return nil
-	}
-	return s.waiting.Front().Value.(*Place)
-}
-
 // weight is what the source counts as where the largest is looked for.
 func (s *placesSource) weight() int {
 	if s.key.exempt {
@@ -322,7 +324,7 @@ func (r placesRank) Less(i, j int) bool {
 	case a.weight() != b.weight():
 		return a.weight() > b.weight()
 	}
-	return a.oldest().since.Before(b.oldest().since)
+	return a.waiting.oldest().before(b.waiting.oldest())
 }
 
 func (r placesRank) Swap(i, j int) {
@@ -344,4 +346,55 @@ func (r *placesRank) Pop() any {
 	(*r)[last] = nil
 	*r = (*r)[:last]
 	return s
+}
+
+// The queues that a place waits in.
+const (
+	ofSource = iota
+	ofAll
+)
+
+// placesQueue is a heap of the places that wait: the first has waited longest.
+type placesQueue struct {
+	which  int
+	places []*Place
+}
+
+// oldest returns the place that has waited longest, or nil.
+func (q *placesQueue) oldest() *Place {
+	if len(q.places) == 0 {
+		return nil
+	}
+	return q.places[0]
+}
+
+// before reports whether the place has waited longer than the other, or as long
+// and was taken before.
+func (l *Place) before(other *Place) bool {
+	return cmp.Or(l.since.Compare(other.since), cmp.Compare(l.number, other.number)) < 0
+}
+
+func (q *placesQueue) Len() int { return len(q.places) }
+
+func (q *placesQueue) Less(i, j int) bool { return q.places[i].before(q.places[j]) }
+
+func (q *placesQueue) Swap(i, j int) {
+	q.places[i], q.places[j] = q.places[j], q.places[i]
+	q.places[i].index[q.which], q.places[j].index[q.which] = i, j
+}
+
+// Push implements heap.Interface.
+func (q *placesQueue) Push(place any) {
+	l := place.(*Place)
+	l.index[q.which] = len(q.places)
+	q.places = append(q.places, l)
+}
+
+// Pop implements heap.Interface.
+func (q *placesQueue) Pop() any {
+	last := len(q.places) - 1
+	l := q.places[last]
+	q.places[last] = nil
+	q.places = q.places[:last]
+	return l
 }

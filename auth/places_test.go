@@ -95,7 +95,7 @@ func TestWhoKeepsUsWaitingMakesRoom(t *testing.T) {
 	}
 }
 
-func TestWaitingAgainIsWaitingAnew(t *testing.T) {
+func TestWaitingGoesOnBehindABreak(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		crowd := newCrowd(4)
 		for _, name := range []string{"a", "b", "c", "d"} {
@@ -105,12 +105,39 @@ func TestWaitingAgainIsWaitingAnew(t *testing.T) {
 		crowd.present["a"].Waiting(true) // it does already
 		crowd.present["b"].Waiting(false)
 		crowd.present["b"].Waiting(true)
+		crowd.present["d"].Waiting(false) // we keep it waiting for a while
 		time.Sleep(time.Second)
+		crowd.present["d"].Waiting(true)
 		for _, name := range []string{"e", "f", "g", "h"} {
 			crowd.enter(name)
 			time.Sleep(time.Second)
 		}
-		if want := []string{"a", "c", "d", "b"}; !slices.Equal(crowd.evicted, want) {
+		if want := []string{"a", "b", "c", "d"}; !slices.Equal(crowd.evicted, want) {
+			t.Errorf("evicted %v, want %v", crowd.evicted, want)
+		}
+	})
+}
+
+// A little that comes now and then keeps no place.
+func TestWhoSaysALittleAgainAndAgainMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crowd := newCrowd(4)
+		for _, name := range []string{"a", "b", "c", "d"} {
+			crowd.enter(name)
+		}
+		for range 2 * firstPatience / minPatience {
+			time.Sleep(minPatience / 2)
+			for _, place := range crowd.present {
+				place.Waiting(false)
+				place.Waiting(true)
+			}
+		}
+		for _, name := range []string{"e", "f", "g", "h"} {
+			if !crowd.enter(name) {
+				t.Errorf("%s gets no place", name)
+			}
+		}
+		if want := []string{"a", "b", "c", "d"}; !slices.Equal(crowd.evicted, want) {
 			t.Errorf("evicted %v, want %v", crowd.evicted, want)
 		}
 	})
