@@ -29,7 +29,8 @@ const (
 // there are. What is new is logged at once. What repeats itself, the same of the
 // same device from the same source, is counted. Of many that are not the same
 // the first are logged, and the others counted as a crowd. What is accepted is
-// always logged, and so is every new identity that shows a changed key.
+// always logged. Changed keys are a crowd of their own for each device: whoever
+// makes up keys for one cannot hide, nor fill the log.
 type outcomeLog struct {
 	log hclog.Logger
 
@@ -57,6 +58,8 @@ type repeat struct {
 type crowdKey struct {
 	reason Reason
 	known  bool
+	// device is that of RejectedKeyChanged, and empty for others.
+	device string
 }
 
 // crowd are the outcomes of one reason within crowdEvery.
@@ -97,7 +100,7 @@ func (l *outcomeLog) logs(o Outcome, from caller) bool {
 		r.count++
 		return false
 	}
-	if o.Reason != RejectedKeyChanged && !l.firstLocked(o, from) {
+	if !l.firstLocked(o, from) {
 		return false
 	}
 	if len(l.repeats) < maxRepeats {
@@ -109,8 +112,11 @@ func (l *outcomeLog) logs(o Outcome, from caller) bool {
 // firstLocked reports whether the outcome is among the first of its reason; if
 // not it is one of a crowd.
 func (l *outcomeLog) firstLocked(o Outcome, from caller) bool {
-	key, first := crowdKey{o.Reason, from.known}, firstStrangers
-	if from.known {
+	key, first, counted := crowdKey{reason: o.Reason, known: from.known}, firstStrangers, from.penalised
+	switch {
+	case o.Reason == RejectedKeyChanged:
+		key.device, counted = o.Device, false
+	case from.known:
 		first = firstKnown
 	}
 	c := l.crowds[key]
@@ -118,7 +124,7 @@ func (l *outcomeLog) firstLocked(o Outcome, from caller) bool {
 		c = &crowd{sources: make(map[netip.Prefix]struct{})}
 		l.crowds[key] = c
 	}
-	if c.logged < first && c.count == 0 && !from.penalised {
+	if c.logged < first && c.count == 0 && !counted {
 		c.logged++
 		return true
 	}
@@ -149,8 +155,13 @@ func (l *outcomeLog) tick() {
 		l.line(r.last, "repeated", r.count, "within", time.Since(r.since).Round(time.Second))
 	}
 	for _, c := range crowds {
-		l.log.Warn("many calls were not accepted", "reason", string(c.last.Reason), "calls", c.count, "sources", len(c.sources),
-			"within", crowdEvery, "last_remote", c.last.Remote, "last_detail", c.last.Detail)
+		args := []any{"reason", string(c.last.Reason), "calls", c.count, "sources", len(c.sources),
+			"within", crowdEvery, "last_remote", c.last.Remote, "last_detail", c.last.Detail}
+		if c.last.Reason == RejectedKeyChanged {
+			l.log.Error("a device shows many other keys", append(args, "device", c.last.Device)...)
+			continue
+		}
+		l.log.Warn("many calls were not accepted", args...)
 	}
 }
 

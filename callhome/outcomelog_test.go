@@ -141,6 +141,39 @@ func TestACrowdIsOneLine(t *testing.T) {
 	})
 }
 
+// A neighbour can make up as many keys as it likes for a device that is known
+// by its address.
+func TestKeysThatAreMadeUpForOneDeviceAreACrowd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDiary()
+		flood := func() {
+			for i := range 1000 {
+				remote := netip.MustParseAddrPort("192.0.2.1:1")
+				o := Outcome{Time: time.Now(), Reason: RejectedKeyChanged, Remote: remote, Device: "edge-1", Identity: testIdentity(fmt.Sprint(time.Now(), i))}
+				d.add(o, caller{source: auth.Sources{}.Of(remote.Addr()), known: true, penalised: true})
+			}
+		}
+		flood()
+		if got := d.lines(); len(got) != firstStrangers {
+			t.Errorf("%d lines at once, want %d", len(got), firstStrangers)
+		}
+		d.note(RejectedKeyChanged, "192.0.2.1", "edge-2")
+		if got := d.lines(); len(got) != 1 {
+			t.Errorf("another device in the crowd: %q", got)
+		}
+		time.Sleep(crowdEvery)
+		got := d.lines()
+		if len(got) != 1 || !strings.Contains(got[0], "[ERROR]") || !strings.Contains(got[0], "device=edge-1") || !strings.Contains(got[0], fmt.Sprint("calls=", 1000-firstStrangers)) {
+			t.Errorf("after %s: %q", crowdEvery, got)
+		}
+		flood()
+		if got := d.lines(); len(got) != 0 {
+			t.Errorf("%d lines as it goes on", len(got))
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
 func TestAChangedKeyIsNeverSwallowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDiary()
