@@ -91,11 +91,11 @@ func (s *Server) identifyFleet(b *binding, p *plan) (*binding, []*auth.User, *re
 	case e != nil:
 	case !auth.ValidName(name):
 		return b, nil, reject(RejectedWrongName, "the HMAC is right, but the DEVICE-ID %s cannot name a device (letters, digits and hyphens, at most 63): change it, or give the device a session with this device_id", Quote(p.deviceID))
-	case p.entry != nil && p.entry.Name == name:
+	case p.entry != nil && p.entry.Name == name && p.entry.DeviceID == "":
 		e = p.entry
 	case s.byName[name] != nil:
 		b.name = name
-		return b, nil, reject(RejectedKeyChanged, "a device that has the listener's secret calls itself as session %s is named: give the session the device_id %s, if it is the same device", name, Quote(p.deviceID))
+		return b, nil, reject(RejectedKeyChanged, "a device that has the listener's secret calls itself as session %s is named: if it is the same device, give the session the device_id %s", name, Quote(p.deviceID))
 	}
 	b.name, b.entry, b.unpinned = name, e, true
 	if e == nil {

@@ -149,6 +149,7 @@ func TestClaims(t *testing.T) {
 		{name: "fleet, an entry with pins", id: "R6", key: keyStranger, secret: "common", fleet: "common", user: "fleet", device: "pinned-id", reason: RejectedKeyChanged},
 		{name: "fleet, an entry with a certificate's name", id: "R7", key: keyStranger, secret: "common", fleet: "common", user: "fleet", device: "certified", reason: RejectedKeyChanged},
 		{name: "fleet, an entry with a principal", id: "R9", key: keyStranger, secret: "common", fleet: "common", user: "fleet", device: "principal", reason: RejectedKeyChanged},
+		{name: "fleet, the name of an entry at its address that has its own secret", id: "placed", key: keyStranger, secret: "common", fleet: "common", from: "192.0.2.5", user: "fleet", device: "placed", reason: RejectedKeyChanged, detail: "device_id"},
 		{name: "fleet, behind the address of an entry", id: "MX-9", key: keyStranger, secret: "common", fleet: "common", from: "192.0.2.8", user: "fleet", device: "mx-9", pins: true},
 	} {
 		if tt.trusts == nil {
