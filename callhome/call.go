@@ -185,9 +185,10 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 }
 
 // saw remembers the identity for the next call from its origin. On TLS no
-// username must be chosen before it shows.
+// username must be chosen before it shows; and of strangers nothing is kept,
+// who could make it forget the devices.
 func (c *call) saw(now time.Time) {
-	if c.info.Transport == SSH {
+	if c.info.Transport == SSH && c.binding.name != "" {
 		c.server.sources.saw(c.plan.origin(), c.binding.identity, c.at, now)
 	}
 }

@@ -237,6 +237,24 @@ func TestAClaimThatMisleadsIsNotFollowedAgain(t *testing.T) {
 	}
 }
 
+// TestStrangersAreNotRemembered has a stranger call from where a device was seen.
+func TestStrangersAreNotRemembered(t *testing.T) {
+	s := claimServer(t, auth.TrustApprove)
+	l := onListener(s, Listener{Transport: SSH})
+	for _, shown := range []byte{keyApproved, keyStranger} {
+		c := &call{server: s, listener: l, info: CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: SSH}, at: time.Now()}
+		c.plan, _ = s.plan(t.Context(), c.info, l, claim{})
+		var r *rejection
+		if c.binding, r = s.bind(c.plan, proof{identity: junosID(shown)}); r == nil {
+			r = reject(FailedLogin, "")
+		}
+		c.failed(r, false)
+		if got := s.sources.lastSeen(c.plan.origin()); got != junosID(keyApproved) {
+			t.Errorf("after %s: last seen is %v", r.reason, got)
+		}
+	}
+}
+
 func TestMisledIsBounded(t *testing.T) {
 	m := newMisled()
 	addr := netip.MustParseAddr("10.0.0.0")
