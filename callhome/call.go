@@ -73,12 +73,18 @@ func (c *call) enter(ctx context.Context) (*Link, *rejection) {
 	if r := c.arrive(ctx); r != nil {
 		return nil, r
 	}
-	c.arrival.Evict = func() { _ = c.conn.Close() }
+	// present ends when the call has to go for others.
+	present, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.arrival.Evict = func() {
+		_ = c.conn.Close()
+		cancel()
+	}
 	if c.place = c.server.calls.Enter(c.arrival); c.place == nil {
 		return nil, reject(RejectedLimit, "too many calls are in progress, in all or from %s (max_calls, a quarter of it for one source)", c.arrival.Source)
 	}
 	defer c.place.Leave()
-	link, r := c.accept(ctx)
+	link, r := c.accept(ctx, present)
 	if c.ticket != nil {
 		c.ticket.leave()
 	}
@@ -102,17 +108,20 @@ func (c *call) unlessEvicted(r *rejection) *rejection {
 }
 
 // accept is the accept procedure. It returns the link, or why there is none.
-func (c *call) accept(ctx context.Context) (*Link, *rejection) {
+// What outlives the call is ended by ctx. The call still has to make room for
+// others when the user-select hook is asked about it: many strangers can keep
+// that busy.
+func (c *call) accept(ctx, present context.Context) (*Link, *rejection) {
 	if c.info.Transport == SSH {
 		if r := c.preamble(ctx); r != nil {
 			return nil, r
 		}
 	}
-	c.place.Waiting(false)
 	var r *rejection
-	if c.plan, r = c.server.plan(ctx, c.info, c.listener, c.claim); r != nil {
+	if c.plan, r = c.server.plan(present, c.info, c.listener, c.claim); r != nil {
 		return nil, r
 	}
+	c.place.Waiting(false)
 	if c.info.Transport == TLS {
 		return c.loginTLS(ctx)
 	}

@@ -289,6 +289,43 @@ func TestUserSelectHook(t *testing.T) {
 	}
 }
 
+// Strangers for whom a slow hook is asked take no places from devices.
+func TestCallsThatTheHookIsAskedAboutMakeRoom(t *testing.T) {
+	o := known(t)
+	o.MaxCalls, o.UserSelectTimeout = 4, time.Minute
+	asked := make(chan struct{}, 4)
+	o.UserSelect = func(ctx context.Context, call callhome.CallInfo) (callhome.Selection, error) {
+		if call.Remote.Addr() != netip.AddrFrom4([4]byte{127, 0, 0, 9}) {
+			return callhome.Selection{}, nil
+		}
+		asked <- struct{}{}
+		<-ctx.Done()
+		return callhome.Selection{}, ctx.Err()
+	}
+	s := start(t, o)
+	for range 4 {
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}).Dial("tcp", s.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "SSH-2.0-x\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		receive(t, asked, "a question")
+	}
+	device(t, s, devicesim.Options{Reconnect: 50 * time.Millisecond})
+	accepted, evicted := false, false
+	for {
+		outcome := s.next(t)
+		evicted = evicted || outcome.Remote.Addr() == netip.AddrFrom4([4]byte{127, 0, 0, 9}) && outcome.Reason == callhome.RejectedLimit
+		accepted = accepted || outcome.Reason == callhome.Accepted
+		if accepted && evicted {
+			return
+		}
+	}
+}
+
 func TestWhatIsNoDeviceGetsItsReason(t *testing.T) {
 	s := start(t, known(t))
 	for _, tt := range []struct {
