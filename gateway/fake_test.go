@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"callhome-gateway/callhome"
 	"callhome-gateway/internal/netconf"
 	"callhome-gateway/internal/share"
+	"callhome-gateway/internal/testport"
 )
 
 // duplex is one end of a connection in memory whose directions close one by
@@ -299,21 +299,10 @@ func tryRest(m *netconf.Message) (string, error) {
 	return string(doc), err
 }
 
-var portsGiven sync.Map // by freePort
+// testPorts are below those of internal/daemon, whose tests run at the same time.
+var testPorts = testport.New(10000, 5000)
 
-// freePort returns a port that nobody listens on at present, and each only once:
-// the system may choose one again as soon as it is closed.
 func freePort(t testing.TB) uint16 {
 	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := uint16(l.Addr().(*net.TCPAddr).Port)
-		_ = l.Close()
-		if _, given := portsGiven.LoadOrStore(port, true); !given {
-			return port
-		}
-	}
+	return testPorts.Free(t)
 }

@@ -7,15 +7,14 @@ import (
 	"testing"
 
 	"callhome-gateway/auth"
-	"callhome-gateway/callhome"
 
 	"golang.org/x/crypto/ssh"
 )
 
 func TestEndpointsOnBothFamilies(t *testing.T) {
 	opts := nocOptions(t)
-	opts.Address, opts.Port = netip.IPv6Unspecified(), freePortOfAll(t)
-	assigned, configured := freePortOfAll(t), freePortOfAll(t)
+	opts.Address, opts.Port = netip.IPv6Unspecified(), freePort(t)
+	assigned, configured := freePort(t), freePort(t)
 	opts.Ports, opts.PortStore = PortRange{First: assigned, Last: 65535}, &portMemory{}
 	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: configured}}
 	h := serve(t, opts).with(t, "edge-1", "edge-2")
@@ -39,7 +38,7 @@ func TestEndpointsOnBothFamilies(t *testing.T) {
 func TestNetworksOfBothFamilies(t *testing.T) {
 	for denied, allowed := range map[string]string{"127.0.0.1/32": "::1", "::/64": "127.0.0.1"} {
 		opts := nocOptions(t)
-		opts.Address, opts.Port = netip.IPv6Unspecified(), freePortOfAll(t)
+		opts.Address, opts.Port = netip.IPv6Unspecified(), freePort(t)
 		opts.Networks = auth.NetworkRules{Deny: []netip.Prefix{netip.MustParsePrefix(denied)}}
 		serve(t, opts).with(t, "edge-1")
 		for _, host := range []string{"127.0.0.1", "::1"} {
@@ -52,16 +51,4 @@ func TestNetworksOfBothFamilies(t *testing.T) {
 			}
 		}
 	}
-}
-
-// freePortOfAll returns a port that is free on all addresses: on one, another
-// may have a connection with it.
-func freePortOfAll(t *testing.T) uint16 {
-	t.Helper()
-	ln, err := callhome.Listen(netip.IPv6Unspecified(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return uint16(ln.Addr().(*net.TCPAddr).Port)
 }

@@ -27,6 +27,7 @@ import (
 	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/devicesim"
+	"callhome-gateway/internal/testport"
 
 	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
@@ -38,13 +39,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
+// testPorts are above those of gateway, whose tests run at the same time.
+var testPorts = testport.New(15000, 5000)
+
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	ports, err := freePorts(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ports[0]
+	return testPorts.Free(t)
 }
 
 // testConfig accepts calls of unknown devices under trust "approve".

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"callhome-gateway/callhome"
 	"callhome-gateway/internal/control"
 
 	"golang.org/x/crypto/ssh"
@@ -16,8 +15,8 @@ import (
 
 func TestDevicesOfBothFamiliesAreShownAndReached(t *testing.T) {
 	c := testConfig(t)
-	c.Callhome.Main.Address, c.Callhome.Main.Port = netip.IPv6Unspecified(), freePortOfAll(t)
-	c.Gateway.Address, c.Gateway.Port = netip.IPv6Unspecified(), freePortOfAll(t)
+	c.Callhome.Main.Address, c.Callhome.Main.Port = netip.IPv6Unspecified(), freePort(t)
+	c.Gateway.Address, c.Gateway.Port = netip.IPv6Unspecified(), freePort(t)
 	h := startDaemon(t, c)
 	status, err := h.Status(t.Context())
 	if err != nil {
@@ -53,16 +52,4 @@ func TestDevicesOfBothFamiliesAreShownAndReached(t *testing.T) {
 			client.Close()
 		}
 	}
-}
-
-// freePortOfAll returns a port that is free on all addresses: on one, another
-// may have a connection with it.
-func freePortOfAll(t *testing.T) uint16 {
-	t.Helper()
-	ln, err := callhome.Listen(netip.IPv6Unspecified(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return uint16(ln.Addr().(*net.TCPAddr).Port)
 }
