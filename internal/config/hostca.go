@@ -59,10 +59,3 @@ func caLines(text string) string {
 	}
 	return b.String()
 }
-
-// checkLegacy warns of what an exception for old devices gives up.
-func (d *decoder) checkLegacy(a *hcl.Attribute, on bool) {
-	if on {
-		d.problems.warn(a.Range, "set it for the devices alone that need it: device show tells what was negotiated", "SHA-1 and CBC are offered: who can alter the traffic of such a device may read it, log in as the gateway, or play the device")
-	}
-}

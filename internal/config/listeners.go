@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -67,5 +68,38 @@ func (c Callhome) trusts(listener string) (trusts []auth.Trust) {
 			trusts = append(trusts, *l.Trust)
 		}
 	}
-	return slices.Compact(trusts)
+	return trusts
+}
+
+// sessionListener returns the name of the listener that the entry is limited to.
+func (d *decoder) sessionListener(b sessionBlock, t callhome.Transport) string {
+	s, ok := d.string(b.Listener)
+	if !ok {
+		return ""
+	}
+	l, known := d.listeners[s.text]
+	switch {
+	case !known || s.text == "":
+		d.problems.fail(s.at, d.unknownListenerHint(s.text), "there is no listener %q", s.text)
+		return ""
+	case t == callhome.SSH && l.Port == 0 && l.TLSPort != 0:
+		d.problems.fail(s.at, "give the listener a port", "transport is %q, and listener %q is for calls over TLS only", t, s.text)
+	case t == callhome.TLS && l.TLSPort == 0 && l.Port != 0:
+		d.problems.fail(s.at, "give the listener a tls_port", "transport is %q, and listener %q is for calls over SSH only", t, s.text)
+	}
+	return s.text
+}
+
+func (d *decoder) unknownListenerHint(name string) string {
+	names := []string{}
+	for known := range d.listeners {
+		if known != "" {
+			names = append(names, known)
+		}
+	}
+	slices.Sort(names)
+	if hint := didYouMean(name, names); hint != "" {
+		return hint
+	}
+	return "add a listener block with that name to callhome; leave it out for calls on any"
 }

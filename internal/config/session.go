@@ -53,8 +53,7 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 	e.HostPrincipals = d.hostPrincipals(b, checks)
 	e.DeviceID, e.DeviceSecret = d.deviceID(b, checks), d.password(b.DeviceSecret)
 	e.Listener = d.sessionListener(b, e.Transport)
-	d.bool(b.LegacyAlgorithms, &e.LegacyAlgorithms)
-	d.checkLegacy(b.LegacyAlgorithms, e.LegacyAlgorithms)
+	d.legacyAlgorithms(b.LegacyAlgorithms, &e.LegacyAlgorithms)
 	if s, ok := d.string(b.User); ok {
 		e.User = users.find(d.problems, s)
 	}

@@ -56,8 +56,7 @@ func (d *decoder) user(b userBlock) *auth.User {
 	u.Keys = d.userKeys(b)
 	u.HostCA = d.hostCA(b)
 	d.bool(b.FirstUsePassword, &u.FirstUsePassword)
-	d.bool(b.LegacyAlgorithms, &u.LegacyAlgorithms)
-	d.checkLegacy(b.LegacyAlgorithms, u.LegacyAlgorithms)
+	d.legacyAlgorithms(b.LegacyAlgorithms, &u.LegacyAlgorithms)
 	if b.hasTLS() && !b.hasSSH() {
 		return u // it is for TLS only
 	}
@@ -66,6 +65,13 @@ func (d *decoder) user(b userBlock) *auth.User {
 		d.problems.missing(b.Def, b.Body, "set password or private_key, or add a tls block for devices that call over TLS", "user %q has nothing to log in with", b.Name)
 	}
 	return u
+}
+
+// legacyAlgorithms reads an exception for old devices, and warns of what it gives up.
+func (d *decoder) legacyAlgorithms(a *hcl.Attribute, to *bool) {
+	if d.bool(a, to); *to {
+		d.problems.warn(a.Range, "set it for the devices alone that need it: device show tells what was negotiated", "SHA-1 and CBC are offered: who can alter the traffic of such a device may read it, log in as the gateway, or play the device")
+	}
 }
 
 func (d *decoder) username(b userBlock) string {

@@ -1,11 +1,8 @@
 package config
 
 import (
-	"slices"
 	"strings"
 	"unicode"
-
-	"callhome-gateway/callhome"
 )
 
 // maxDeviceID bounds what a Junos device may call itself, in bytes.
@@ -44,37 +41,4 @@ func (d *decoder) identifies(b sessionBlock) bool {
 		}
 	}
 	return false
-}
-
-// sessionListener returns the name of the listener that the entry is limited to.
-func (d *decoder) sessionListener(b sessionBlock, t callhome.Transport) string {
-	s, ok := d.string(b.Listener)
-	if !ok {
-		return ""
-	}
-	l, known := d.listeners[s.text]
-	switch {
-	case !known || s.text == "":
-		d.problems.fail(s.at, d.unknownListenerHint(s.text), "there is no listener %q", s.text)
-		return ""
-	case t == callhome.SSH && l.Port == 0 && l.TLSPort != 0:
-		d.problems.fail(s.at, "give the listener a port", "transport is %q, and listener %q is for calls over TLS only", t, s.text)
-	case t == callhome.TLS && l.TLSPort == 0 && l.Port != 0:
-		d.problems.fail(s.at, "give the listener a tls_port", "transport is %q, and listener %q is for calls over SSH only", t, s.text)
-	}
-	return s.text
-}
-
-func (d *decoder) unknownListenerHint(name string) string {
-	names := []string{}
-	for known := range d.listeners {
-		if known != "" {
-			names = append(names, known)
-		}
-	}
-	slices.Sort(names)
-	if hint := didYouMean(name, names); hint != "" {
-		return hint
-	}
-	return "add a listener block with that name to callhome; leave it out for calls on any"
 }
