@@ -60,6 +60,28 @@ func testIdentity(name string) auth.Identity {
 	return auth.Identity{Type: "ssh-ed25519", Fingerprint: "SHA256:" + name + strings.Repeat("A", 43-len(name))}
 }
 
+func planSSH(t *testing.T, s *Server, from netip.Addr) *plan {
+	t.Helper()
+	p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
+	if r != nil {
+		t.Fatal(r)
+	}
+	return p
+}
+
+// checkRejection expects a rejection, or none where the reason is empty.
+func checkRejection(t *testing.T, r *rejection, reason Reason, detail string) {
+	t.Helper()
+	switch {
+	case reason == "" && r != nil:
+		t.Errorf("rejected: %s (%s)", r.reason, r.detail)
+	case reason != "" && r == nil:
+		t.Errorf("bound, want %s", reason)
+	case r != nil && (r.reason != reason || !strings.Contains(r.detail, detail)):
+		t.Errorf("%s: %s, want %s with %q", r.reason, r.detail, reason, detail)
+	}
+}
+
 func TestStageB(t *testing.T) {
 	fleet := &auth.User{Name: "fleet", Username: "netconf", Password: "x"}
 	old := &auth.User{Name: "old", Username: "admin", Password: "x"}
@@ -130,25 +152,14 @@ func TestStageB(t *testing.T) {
 			if tt.from != "" {
 				from = netip.MustParseAddr(tt.from)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
-			if r != nil {
-				t.Fatal(r)
-			}
-			b, r := s.bind(p, proof{identity: tt.id})
+			b, r := s.bind(planSSH(t, s, from), proof{identity: tt.id})
 			if b.name != tt.device {
 				t.Errorf("device %q, want %q", b.name, tt.device)
 			}
 			if tt.user != "" && (b.user == nil || b.user.Name != tt.user) {
 				t.Errorf("user %+v, want %s", b.user, tt.user)
 			}
-			switch {
-			case tt.reason == "" && r != nil:
-				t.Errorf("rejected: %s (%s)", r.reason, r.detail)
-			case tt.reason != "" && r == nil:
-				t.Errorf("bound, want %s", tt.reason)
-			case r != nil && (r.reason != tt.reason || !strings.Contains(r.detail, tt.detail)):
-				t.Errorf("%s: %s, want %s with %q", r.reason, r.detail, tt.reason, tt.detail)
-			}
+			checkRejection(t, r, tt.reason, tt.detail)
 		})
 	}
 }

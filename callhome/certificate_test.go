@@ -176,14 +176,8 @@ func TestStageBOnTLS(t *testing.T) {
 				if b.name != tt.device {
 					t.Errorf("device %q, want %q", b.name, tt.device)
 				}
-				switch {
-				case tt.reason == "" && r != nil:
-					t.Errorf("rejected: %s (%s)", r.reason, r.detail)
-				case tt.reason != "" && r == nil:
-					t.Errorf("bound, want %s", tt.reason)
-				case r != nil && (r.reason != tt.reason || !strings.Contains(r.detail, tt.detail)):
-					t.Errorf("%s: %s, want %s with %q", r.reason, r.detail, tt.reason, tt.detail)
-				case r == nil && b.user.Name != tt.user:
+				checkRejection(t, r, tt.reason, tt.detail)
+				if r == nil && b.user.Name != tt.user {
 					t.Errorf("user %s, want %s", b.user.Name, tt.user)
 				}
 			})

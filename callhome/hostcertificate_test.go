@@ -162,28 +162,13 @@ func TestStageBOnHostCertificates(t *testing.T) {
 				if b.name != tt.device {
 					t.Errorf("device %q, want %q", b.name, tt.device)
 				}
-				switch {
-				case tt.reason == "" && r != nil:
-					t.Errorf("rejected: %s (%s)", r.reason, r.detail)
-				case tt.reason != "" && r == nil:
-					t.Errorf("bound, want %s", tt.reason)
-				case r != nil && (r.reason != tt.reason || !strings.Contains(r.detail, tt.detail)):
-					t.Errorf("%s: %s, want %s with %q", r.reason, r.detail, tt.reason, tt.detail)
-				case r == nil && (b.user.Name != tt.user || b.unvouched):
+				checkRejection(t, r, tt.reason, tt.detail)
+				if r == nil && (b.user.Name != tt.user || b.unvouched) {
 					t.Errorf("user %s, want %s; unvouched %v", b.user.Name, tt.user, b.unvouched)
 				}
 			})
 		}
 	}
-}
-
-func planSSH(t *testing.T, s *Server, from netip.Addr) *plan {
-	t.Helper()
-	p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
-	if r != nil {
-		t.Fatal(r)
-	}
-	return p
 }
 
 // A CA may give each of its devices a name, but not one that another CA gave.
