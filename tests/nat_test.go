@@ -153,7 +153,7 @@ func rememberApproved(t *testing.T, g *harness.Gateway, fleet *harness.Fleet, us
 }
 
 // approveAll approves those that wait, under their names, until all of the
-// fleet are known: no more than 64 from one address are listed at a time.
+// fleet are known: how many of one address are listed is bounded.
 func approveAll(t *testing.T, g *harness.Gateway, fleet *harness.Fleet) {
 	t.Helper()
 	number := make(map[string]int)
