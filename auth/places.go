@@ -38,8 +38,8 @@ const (
 //     it is the one that waits longest of all. For a newcomer of a better class
 //     than its own it need not have waited at all.
 //   - A source has its share: a quarter of all, and 4 at least, unless something
-//     else is said. When it has those, its own
-//     victim is the one that waits longest, for 2 s at least.
+//     else is said. When it has those, its own victim is the one that waits
+//     longest, for 2 s at least.
 //   - Without a victim the newcomer gets no place.
 //
 // An exempt source has no share, and each of its places counts as a source of
