@@ -58,7 +58,7 @@ type Logins struct {
 	penalties penalties
 	cache     *loginCache
 	// known has the sources from which somebody has logged in.
-	known *recent[netip.Prefix]
+	known *Recent[netip.Prefix]
 	// took is how long the last wrong password was hashed for, with the wait for
 	// its turn.
 	took atomic.Int64
@@ -88,7 +88,7 @@ func NewLogins(o LoginOptions) (*Logins, error) {
 		queue:     hashQueue{slots: max(1, runtime.GOMAXPROCS(0)/2)},
 		penalties: newPenalties(),
 		cache:     newLoginCache(),
-		known:     newRecent[netip.Prefix](knownTTL, knownSize),
+		known:     NewRecent[netip.Prefix](knownTTL, knownSize),
 	}
 	worst := 0
 	for i := range o.Managers {
@@ -150,7 +150,7 @@ func (l *Logins) Password(ctx context.Context, a Attempt, password []byte) (*Man
 // better who guesses.
 func (l *Logins) Arrival(from netip.Addr) Arrival {
 	a := Arrival{Source: l.sources.Of(from), Exempt: l.sources.Exempts(from)}
-	if l.known.has(a.Source) {
+	if l.known.Has(a.Source) {
 		return a
 	}
 	a.Penalised = true
@@ -165,7 +165,7 @@ func (l *Logins) Arrival(from netip.Addr) Arrival {
 func (l *Logins) Failed(from netip.Addr) { l.penalties.begin(l.sources.Of(from)) }
 
 // LoggedIn notes that somebody has logged in from there, by whatever means.
-func (l *Logins) LoggedIn(source netip.Addr) { l.known.note(l.sources.Of(source)) }
+func (l *Logins) LoggedIn(source netip.Addr) { l.known.Note(l.sources.Of(source)) }
 
 // stall takes as long as a wrong password: a guesser who is not listened to any
 // more should not notice, and go on in vain.
@@ -261,7 +261,7 @@ func (l *Logins) compare(ctx context.Context, a Attempt, source netip.Prefix, v 
 		defer a.Working(false)
 	}
 	tried := l.penalties.begin(source)
-	if err := l.queue.enter(ctx, l.known.has(source), tried); err != nil {
+	if err := l.queue.enter(ctx, l.known.Has(source), tried); err != nil {
 		return err
 	}
 	defer l.queue.leave()

@@ -23,7 +23,7 @@ const (
 // lives in this process only, and those that are being hashed.
 type loginCache struct {
 	key   [32]byte
-	right *recent[loginTag]
+	right *Recent[loginTag]
 
 	mu      sync.Mutex // guards the following; taken before that of right
 	running map[loginTag]*hashing
@@ -39,7 +39,7 @@ type hashing struct {
 }
 
 func newLoginCache() *loginCache {
-	c := &loginCache{right: newRecent[loginTag](loginCacheTTL, loginCacheSize), running: make(map[loginTag]*hashing)}
+	c := &loginCache{right: NewRecent[loginTag](loginCacheTTL, loginCacheSize), running: make(map[loginTag]*hashing)}
 	rand.Read(c.key[:]) // never fails (crypto/rand)
 	return c
 }
@@ -94,8 +94,8 @@ func (c *loginCache) once(ctx context.Context, tag loginTag, try func() error) e
 func (c *loginCache) join(tag loginTag) (h *hashing, first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.right.has(tag) {
-		c.right.note(tag)
+	if c.right.Has(tag) {
+		c.right.Note(tag)
 		return nil, false
 	}
 	if h := c.running[tag]; h != nil {
@@ -110,7 +110,7 @@ func (c *loginCache) finish(tag loginTag, h *hashing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h.err == nil {
-		c.right.note(tag)
+		c.right.Note(tag)
 	}
 	delete(c.running, tag)
 	close(h.done)

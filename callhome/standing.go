@@ -37,9 +37,7 @@ const (
 // nothing else tells devices from those.
 type standings struct {
 	debts *auth.Debts[netip.Prefix]
-	// known has the sources of devices: what they owe is the time that they
-	// stay known.
-	known *auth.Debts[netip.Prefix]
+	known *auth.Recent[netip.Prefix] // the sources that a device was connected from
 
 	mu    sync.Mutex // guards links
 	links map[netip.Prefix]int
@@ -47,7 +45,7 @@ type standings struct {
 
 func newStandings() *standings {
 	return &standings{
-		debts: auth.NewDebts[netip.Prefix](maxDebtors), known: auth.NewDebts[netip.Prefix](maxDebtors),
+		debts: auth.NewDebts[netip.Prefix](maxDebtors), known: auth.NewRecent[netip.Prefix](knownFor, maxDebtors),
 		links: make(map[netip.Prefix]int),
 	}
 }
@@ -58,7 +56,7 @@ func (s *standings) penalised(source netip.Prefix) bool {
 
 // knows reports whether a device is or was connected from there lately.
 func (s *standings) knows(source netip.Prefix) bool {
-	return s.connected(source) || s.known.Owed(source) > 0
+	return s.connected(source) || s.known.Has(source)
 }
 
 func (s *standings) connected(source netip.Prefix) bool {
@@ -79,7 +77,7 @@ func (s *standings) attached(source netip.Prefix) {
 }
 
 func (s *standings) detached(source netip.Prefix) {
-	s.known.Charge(source, knownFor, knownFor)
+	s.known.Note(source)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.links[source]--; s.links[source] == 0 {
