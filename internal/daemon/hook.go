@@ -21,11 +21,10 @@ type hook struct {
 	users   userTable
 	timeout time.Duration
 	// goOn says that a failure counts as no opinion.
-	goOn bool
-	// running holds a token for each question that is being asked.
-	running chan struct{}
-	log     hclog.Logger
-	failed  seldom
+	goOn   bool
+	turns  *hookTurns
+	log    hclog.Logger
+	failed seldom
 }
 
 // newHook returns nil where the configuration has no hook.
@@ -34,7 +33,7 @@ func newHook(c config.Callhome, log hclog.Logger) (*hook, error) {
 		return nil, nil
 	}
 	h := &hook{
-		users: c.NamedUsers, timeout: c.Hook.Timeout, goOn: c.Hook.Continue, running: make(chan struct{}, c.Hook.MaxRunning),
+		users: c.NamedUsers, timeout: c.Hook.Timeout, goOn: c.Hook.Continue, turns: newHookTurns(c.Hook.MaxRunning, c.Sources),
 		close: func() {}, log: log, failed: seldom{every: 10 * time.Second},
 	}
 	if c.Hook.URL != nil {
@@ -63,12 +62,10 @@ func (h *hook) choose(ctx context.Context, call callhome.CallInfo) (callhome.Sel
 }
 
 func (h *hook) answer(ctx context.Context, call callhome.CallInfo) (callhome.Selection, error) {
-	select {
-	case h.running <- struct{}{}:
-		defer func() { <-h.running }()
-	case <-ctx.Done():
-		return callhome.Selection{}, h.late(ctx, fmt.Errorf("%d other questions were being asked for %s (timeout): raise max_running, or make the hook quicker", cap(h.running), h.timeout))
+	if h.turns.take(ctx, call.Remote) != nil {
+		return callhome.Selection{}, h.late(ctx, fmt.Errorf("%d other questions were being asked for %s (timeout): raise max_running, or make the hook quicker", h.turns.most, h.timeout))
 	}
+	defer h.turns.leave()
 	text, err := h.ask(ctx, question(call))
 	if ctx.Err() != nil {
 		return callhome.Selection{}, h.late(ctx, fmt.Errorf("no answer within %s (timeout)", h.timeout))
