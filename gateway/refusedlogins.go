@@ -24,14 +24,8 @@ type refusedLogin struct {
 // remembered a line for all. The zero value is empty.
 type refusedLogins struct {
 	mu     sync.Mutex // guards the following
-	seen   map[refusedLogin]*repeats
+	seen   map[refusedLogin]*tally
 	others tally
-}
-
-// repeats is what became of one kind of refusal since it was last logged.
-type repeats struct {
-	last time.Time
-	n    int
 }
 
 // note counts a refusal. It returns whether it is to be logged, and how many
@@ -40,18 +34,11 @@ type repeats struct {
 func (r *refusedLogins) note(kind refusedLogin, now time.Time) (line bool, before, others int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := r.seen[kind]
-	switch {
-	case known == nil && !r.addLocked(kind, now):
+	if r.seen[kind] == nil && !r.addLocked(kind, now) {
 		return false, 0, r.others.report(now)
-	case known == nil:
-		return true, 0, 0
-	case now.Sub(known.last) < refusalEvery:
-		known.n++
-		return false, 0, 0
 	}
-	before, known.last, known.n = known.n, now, 0
-	return true, before, 0
+	n := r.seen[kind].report(now)
+	return n > 0, max(0, n-1), 0
 }
 
 // addLocked remembers a new kind. It reports false when that would be one too
@@ -59,8 +46,8 @@ func (r *refusedLogins) note(kind refusedLogin, now time.Time) (line bool, befor
 func (r *refusedLogins) addLocked(kind refusedLogin, now time.Time) bool {
 	if len(r.seen) >= maxRefusals {
 		for old, known := range r.seen {
-			if now.Sub(known.last) >= refusalEvery {
-				r.others.add(known.n)
+			if n, due := known.take(now); due {
+				r.others.add(n)
 				delete(r.seen, old)
 			}
 		}
@@ -69,9 +56,9 @@ func (r *refusedLogins) addLocked(kind refusedLogin, now time.Time) bool {
 		return false
 	}
 	if r.seen == nil {
-		r.seen = make(map[refusedLogin]*repeats)
+		r.seen = make(map[refusedLogin]*tally)
 	}
-	r.seen[kind] = &repeats{last: now}
+	r.seen[kind] = &tally{every: refusalEvery}
 	return true
 }
 
