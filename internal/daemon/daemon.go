@@ -255,7 +255,7 @@ func (d *daemon) serve(ctx context.Context) error {
 			}
 		})
 	}
-	start(tuneMemory)
+	start(func(ctx context.Context) error { return tuneMemory(ctx, d.callhome.Calls) })
 	start(d.gateway.Serve)
 	start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
 	start(d.watch)

@@ -30,16 +30,23 @@ var (
 	busyGrowth = growth{12, 8 << 20}
 )
 
-// apply sets the growth from what is in use now.
-func (g growth) apply() {
+// callGrowth is how much the heap may grow for each call in progress: about what
+// one makes before it is a link. In a storm, which is short, collecting would
+// else take as long as the key exchanges.
+const callGrowth = 128 << 10
+
+// apply sets the growth from what is in use now, and the calls in progress.
+func (g growth) apply(calls int) {
 	used := memoryInUse()
-	debug.SetGCPercent(int(max(g.percent, 100*g.bytes/max(used, 1<<20))))
+	bytes := max(g.bytes, uint64(calls)*callGrowth)
+	debug.SetGCPercent(int(max(g.percent, 100*bytes/max(used, 1<<20))))
 }
 
 // tuneMemory keeps the memory of a quiet gateway near what its devices need,
 // and returns what a storm of handshakes or a large reply has left behind. It
-// leaves everything to the runtime where GOGC or GOMEMLIMIT is set.
-func tuneMemory(ctx context.Context) error {
+// leaves everything to the runtime where GOGC or GOMEMLIMIT is set. The function
+// tells how many calls are in progress.
+func tuneMemory(ctx context.Context, calls func() int) error {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return nil
 	}
@@ -48,7 +55,7 @@ func tuneMemory(ctx context.Context) error {
 	defer ticker.Stop()
 	collected := afterCollection()
 	for now, cycles, quiet := busyGrowth, 0, 0; ; {
-		now.apply()
+		now.apply(calls())
 		select {
 		case <-ctx.Done():
 			return nil
