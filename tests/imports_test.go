@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"internal/control":     {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/store":       {"gateway", "callhome", "auth", "internal/netconf"},
 	"internal/devicesim":   {"internal/netconf"},
+	"internal/testport":    {},
 	"internal/daemon":      {"internal/config", "internal/control", "internal/store", "internal/devicesim", "gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"cmd/callhome-gateway": {"internal/daemon", "internal/config", "internal/control", "internal/devicesim", "auth"},
 	"cmd/callhome-device":  {"internal/devicesim"},
