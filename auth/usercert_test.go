@@ -15,28 +15,13 @@ import (
 
 func signerOf(t testing.TB, seed byte) ssh.Signer {
 	t.Helper()
-	s, err := ssh.NewSignerFromKey(ed25519.NewKeyFromSeed(append(make([]byte, 31), seed)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return sshSigner(t, ed25519.NewKeyFromSeed(append(make([]byte, 31), seed)), nil)
 }
 
 func rsaSigner(t testing.TB, algorithm string) ssh.Signer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err = ssh.NewSignerWithAlgorithms(s.(ssh.AlgorithmSigner), []string{algorithm})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return withAlgorithm(t, sshSigner(t, key, err), algorithm)
 }
 
 // userCert returns a certificate for key 9 and principal "noc", valid from an

@@ -17,6 +17,11 @@ import (
 func newSigner(t testing.TB) ssh.Signer {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return signerWith(t, key, err)
+}
+
+func signerWith(t testing.TB, key any, err error) ssh.Signer {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

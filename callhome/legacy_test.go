@@ -16,14 +16,7 @@ import (
 func rsaSigner(t testing.TB) ssh.Signer {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
+	return signerWith(t, key, err)
 }
 
 func TestOldAlgorithmsAreOfferedLastAndOnlyWhereOneMayNeedThem(t *testing.T) {
