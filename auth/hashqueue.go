@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxHashWaiting is how many passwords wait to be hashed. More would wait
-	// longer than anybody does, and each keeps a place that is not taken from it.
+	// maxHashWaiting is how many passwords wait to be hashed at most. More would
+	// wait longer than anybody does.
 	maxHashWaiting = 64
 	// maxHashWait is how long one waits. Who is not reached by then hardly will
 	// be: to be told so early leaves time to try again.
@@ -33,6 +33,7 @@ const (
 // with those of other sources.
 type hashQueue struct {
 	slots int // that are hashed at a time
+	most  int // that wait
 
 	mu      sync.Mutex // guards the following
 	running int
@@ -61,7 +62,7 @@ func (q *hashQueue) enter(ctx context.Context, known bool, tried time.Duration) 
 	q.came++
 	t := &hashTurn{known: known, tried: tried, came: q.came, decided: make(chan error, 1)}
 	q.waiting = append(q.waiting, t)
-	if len(q.waiting) > maxHashWaiting {
+	if len(q.waiting) > q.most {
 		q.decideLocked(slices.MaxFunc(q.waiting, compareTurns), ErrLoginsBusy)
 	}
 	q.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 func turns(t *testing.T, queued ...hashTurn) string {
 	var order strings.Builder
 	synctest.Test(t, func(t *testing.T) {
-		q := &hashQueue{slots: 1}
+		q := &hashQueue{slots: 1, most: maxHashWaiting}
 		if err := q.enter(t.Context(), false, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -77,9 +77,22 @@ func TestHashQueueIsBounded(t *testing.T) {
 	}
 }
 
+// Passwords that wait hold an eighth of the places, whatever their number.
+func TestHashQueueLeavesPlaces(t *testing.T) {
+	for places, want := range map[int]int{0: 64, 1: 1, 16: 2, 512: 64, 4096: 64} {
+		l, err := NewLogins(LoginOptions{Places: places})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.queue.most != want {
+			t.Errorf("of %d places %d wait", places, l.queue.most)
+		}
+	}
+}
+
 func TestHashQueueEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &hashQueue{slots: 1}
+		q := &hashQueue{slots: 1, most: maxHashWaiting}
 		if err := q.enter(t.Context(), false, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +116,7 @@ func TestHashQueueEndsTheWait(t *testing.T) {
 // Hashes run side by side, as many as there are slots.
 func TestHashQueueSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := &hashQueue{slots: 3}
+		q := &hashQueue{slots: 3, most: maxHashWaiting}
 		var all sync.WaitGroup
 		begin := time.Now()
 		for range 6 {

@@ -37,6 +37,19 @@ type LoginOptions struct {
 	// Sources say what counts as one source. Exempt ones pay for wrong passwords
 	// as all others do.
 	Sources Sources
+	// Places is how many may be logging in (see Places; 0: any number). Those whose
+	// passwords wait to be hashed keep theirs, so they must not be many of them.
+	Places int
+}
+
+// hashWaitingShare is the part of the places whose passwords may wait.
+const hashWaitingShare = 8
+
+func (o LoginOptions) hashWaiting() int {
+	if o.Places == 0 {
+		return maxHashWaiting
+	}
+	return min(maxHashWaiting, max(1, o.Places/hashWaitingShare))
 }
 
 // Logins decides who a manager is and whether it may reach the device that it
@@ -85,7 +98,7 @@ func NewLogins(o LoginOptions) (*Logins, error) {
 		hash:          bcrypt.CompareHashAndPassword,
 		// Hashing takes a quarter of a second of CPU: half of the machine stays
 		// with the sessions that run.
-		queue:     hashQueue{slots: max(1, runtime.GOMAXPROCS(0)/2)},
+		queue:     hashQueue{slots: max(1, runtime.GOMAXPROCS(0)/2), most: o.hashWaiting()},
 		penalties: newPenalties(),
 		cache:     newLoginCache(),
 		known:     NewRecent[netip.Prefix](knownTTL, knownSize),

@@ -61,7 +61,7 @@ func New(opts Options) (*Gateway, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	logins, err := auth.NewLogins(auth.LoginOptions{Managers: opts.Managers, UserCAs: opts.UserCAs, Sources: opts.Sources})
+	logins, err := auth.NewLogins(auth.LoginOptions{Managers: opts.Managers, UserCAs: opts.UserCAs, Sources: opts.Sources, Places: opts.MaxLogins})
 	if err != nil {
 		return nil, err
 	}
