@@ -35,8 +35,9 @@ const (
 //   - When all are taken, the victim is of the source that has most places,
 //     penalised sources before all others and known ones behind them, and waits
 //     longest there. If those of the largest source have only just begun to wait,
-//     it is the one that waits longest of all. For a newcomer of a better class
-//     than its own it need not have waited at all.
+//     it is the one that waits longest of all, unless that is of a better class
+//     than they are. For a newcomer of a better class than its own it need not
+//     have waited at all.
 //   - A source has its share: a quarter of all, and 4 at least, unless something
 //     else is said. When it has those, its own victim is the one that waits
 //     longest, for 2 s at least.
@@ -194,7 +195,11 @@ func (p *Places) roomLocked(source *placesSource, now time.Time) (victim *Place,
 		return victim, true
 	}
 	if now.Sub(victim.since) < p.patience {
-		victim = p.waiting.oldest()
+		oldest := p.waiting.oldest()
+		if oldest.source.class > victim.source.class {
+			return nil, false // a better class makes no room for a worse one
+		}
+		victim = oldest
 	}
 	return victim, now.Sub(victim.since) >= p.patience
 }

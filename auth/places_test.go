@@ -65,6 +65,7 @@ func TestWhoKeepsUsWaitingMakesRoom(t *testing.T) {
 		{"the known last", 4, "a* b c d e f g", "b c d"},
 		{"the known as well where there are no others", 4, "a* b* c* d* e", "a*"},
 		{"nobody who is known for a stranger at once", 4, "~a* ~b* ~c* ~d* ~refused:e", ""},
+		{"nobody of a good name for the penalised where others of those wait", 4, "k a? ~b? ~c? ~refused:d? e?", "a?"},
 		{"the penalised by no preference over one another", 4, "~a? ~b? ~c ~d ~refused:e?", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
