@@ -166,7 +166,7 @@ func TestGuessersDelayNobody(t *testing.T) {
 	opts.MaxLogins = 16
 	h := serve(t, opts).with(t, "edge-1")
 	comesIn(t, opts.Port, byKey(t)) // from now on this address is known
-	guessFrom(t, 30, opts.Port)
+	guessFrom(t, 20, opts.Port)
 	eventually(t, "queue of guesses", func() bool {
 		return len(h.log.linesWith(auth.ErrLoginsBusy.Error())) > 0 || h.arrive.Taken() == opts.MaxLogins
 	})

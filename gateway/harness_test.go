@@ -170,9 +170,9 @@ func (h *house) portOf(name string) uint16 {
 // eventually waits until the condition holds: for what has no event to wait on.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); {
+	for end := time.Now().Add(30 * time.Second); !holds(); {
 		if time.Now().After(end) {
-			t.Fatalf("no %s in 10 s", what)
+			t.Fatalf("no %s in 30 s", what)
 		}
 		time.Sleep(time.Millisecond)
 	}

@@ -141,19 +141,36 @@ func TestWhatACommandIsTold(t *testing.T) {
 	}
 }
 
+// deadline is a context whose deadline passes when a test says so.
+type deadline struct {
+	context.Context
+	passed chan struct{}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.passed }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // TestADeadlineKillsWhatTheCommandHasStarted: also a process that ignores
 // signals, and one that nobody waits for.
 func TestADeadlineKillsWhatTheCommandHasStarted(t *testing.T) {
 	path := script(t, `trap '' TERM INT HUP; sleep 1000 & echo $! > "$0.pid.tmp"; mv "$0.pid.tmp" "$0.pid"; wait`)
 	h := newTestHook(t, config.Hook{Command: []string{path}, Timeout: 2 * time.Second})
-	ctx, cancel := context.WithTimeout(t.Context(), h.timeout)
-	defer cancel()
+	ctx := deadline{t.Context(), make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() {
 		_, err := h.choose(ctx, hookCall)
 		ended <- err
 	}()
 	pid := awaitFile(t, path+".pid")
+	close(ctx.passed)
 	if err := <-ended; err == nil || err.Error() != "no answer within 2s (timeout)" {
 		t.Error(err)
 	}
@@ -179,7 +196,7 @@ func TestACommandThatLeavesItsOutputOpen(t *testing.T) {
 
 func awaitFile(t *testing.T, path string) string {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if text, err := os.ReadFile(path); err == nil {
 			return strings.TrimSpace(string(text))
 		}
@@ -196,7 +213,7 @@ func awaitGone(t *testing.T, pid string) {
 		t.Skip("there is no /proc")
 	}
 	var stat []byte
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		var err error
 		if stat, err = os.ReadFile(fmt.Sprintf("/proc/%s/stat", pid)); err != nil || strings.Contains(string(stat), ") Z ") {
 			return
