@@ -183,7 +183,7 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	case r.reason == RejectedWrongUser:
 		s.sources.await(c.plan.origin(), b.identity, b.user, now)
 		if c.plan.told {
-			s.misled.add(c.info.Remote.Addr(), c.plan.deviceID)
+			s.misled.Note(misledID{c.info.Remote.Addr(), c.plan.deviceID})
 		}
 	case r.reason == RejectedKeyChanged && c.plan.entry != nil && c.plan.avowal == nil && c.info.Transport == SSH:
 		s.hunts.miss(c.plan.entry.Name, b.identity.Type)

@@ -3,7 +3,7 @@ package callhome
 import (
 	"net/netip"
 	"strings"
-	"sync"
+	"time"
 
 	"callhome-gateway/auth"
 )
@@ -54,7 +54,7 @@ func (s *Server) toldUser(p *plan) *auth.User {
 		return user
 	}
 	e := s.byDeviceID[p.deviceID]
-	if e == nil || e.User == nil || p.entry != nil || !canUse(e.User, SSH) || outOfPlace(e, p) != nil || s.misled.by(p.remote, p.deviceID) {
+	if e == nil || e.User == nil || p.entry != nil || !canUse(e.User, SSH) || outOfPlace(e, p) != nil || s.misled.Has(misledID{p.remote, p.deviceID}) {
 		return nil
 	}
 	return e.User
@@ -151,36 +151,17 @@ func (s *Server) nameKnown(name string) bool {
 	return len(memory.Named(name)) > 0 || !memory.Voucher(name).IsZero() || s.links.holder(name) != nil
 }
 
-// misled remembers which devices need another user than that of the entry to
-// which their DEVICE-ID leads, by the address they call from: two devices may
-// have the same, if one was configured by a copy of the other.
-type misled struct {
-	mu  sync.Mutex // guards ids
-	ids map[misledID]bool
-}
-
+// misledID is a device that needs another user than that of the entry to which
+// its DEVICE-ID leads, by the address that it calls from: two devices may have
+// the same, if one was configured by a copy of the other.
 type misledID struct {
 	addr netip.Addr
 	id   string
 }
 
-// maxMisled is far more than there can be by mistake. When it is reached, what
-// is forgotten costs a call each.
-const maxMisled = 4096
-
-func newMisled() *misled { return &misled{ids: make(map[misledID]bool)} }
-
-func (m *misled) add(addr netip.Addr, id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.ids) >= maxMisled {
-		clear(m.ids)
-	}
-	m.ids[misledID{addr, id}] = true
-}
-
-func (m *misled) by(addr netip.Addr, id string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ids[misledID{addr, id}]
-}
+const (
+	// maxMisled is far more than there can be by mistake. What is forgotten costs
+	// a call each.
+	maxMisled = 4096
+	misledFor = 24 * time.Hour
+)

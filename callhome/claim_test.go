@@ -252,18 +252,6 @@ func TestStrangersAreNotRemembered(t *testing.T) {
 	}
 }
 
-func TestMisledIsBounded(t *testing.T) {
-	m := newMisled()
-	addr := netip.MustParseAddr("10.0.0.0")
-	for range maxMisled + 10 {
-		addr = addr.Next()
-		m.add(addr, "id")
-	}
-	if len(m.ids) > maxMisled || !m.by(addr, "id") {
-		t.Errorf("%d are remembered, the newest %t", len(m.ids), m.by(addr, "id"))
-	}
-}
-
 // TestTheHookProposesANameOnly is the hook's part of TestClaims, over both
 // transports.
 func TestTheHookProposesANameOnly(t *testing.T) {

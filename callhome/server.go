@@ -40,7 +40,7 @@ type Server struct {
 	links    *table
 	failures *auth.Failures
 	sources  *sources
-	misled   *misled
+	misled   *auth.Recent[misledID]
 	hunts    *hunts
 	hellos   *helloSets
 	broken   *brokenConns
@@ -72,7 +72,7 @@ func New(opts Options) (*Server, error) {
 		links:    newTable(),
 		failures: auth.NewFailures(max(0, opts.FailureTTL)),
 		sources:  newSources(),
-		misled:   newMisled(),
+		misled:   auth.NewRecent[misledID](misledFor, maxMisled),
 		hunts:    newHunts(),
 		hellos:   newHelloSets(),
 		broken:   newBrokenConns(),
