@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var testEnv = map[string]string{
 	"PASSWORD": "hunter2",
+	"SECRET":   "hunter2 hunter2 hunter2",
 	"EMPTY":    "",
 	"OLD_USER": "admin",
 	"PORT":     "830",
@@ -105,6 +106,7 @@ func newKeyFiles(t *testing.T) map[string][]byte {
 		"large":           bytes.Repeat([]byte("x"), maxFile+1),
 		"binary":          {0xff, 0xfe},
 		"password":        []byte("hunter2\n"),
+		"secret":          []byte("hunter2 hunter2 hunter2\n"),
 		"passphrase":      []byte("correct horse\r\n"),
 		"certificate.pub": newCertificate(t),
 		"authorized_keys": slices.Concat([]byte("# two\n\n"), public, public),
@@ -299,7 +301,7 @@ func checkListeners(t *testing.T, c *Config) {
 	}
 	main := ch.Main
 	if !slices.Equal(main.Networks.Allow, networks("192.0.2.0/24", "2001:db8::1/128")) || !slices.Equal(main.Networks.Deny, networks("192.0.2.66/32")) ||
-		!slices.Equal(main.Proxies, networks("192.0.2.100/32")) || main.DeviceSecret.Reveal() != "hunter2" || main.Users != nil || main.Trust != nil {
+		!slices.Equal(main.Proxies, networks("192.0.2.100/32")) || main.DeviceSecret.Reveal() != testEnv["SECRET"] || main.Users != nil || main.Trust != nil {
 		t.Errorf("main: %+v", main)
 	}
 	if len(ch.Listeners) != 3 || len(ch.All()) != 4 {
@@ -358,7 +360,7 @@ func checkSessions(t *testing.T, c *Config) {
 	if e := entries[4]; !slices.Equal(e.HostPrincipals, []string{"edge-5.example", "192.0.2.5"}) || e.Listener != "as-the-main-one" {
 		t.Errorf("edge-5: %+v", e)
 	}
-	if e := entries[5]; e.DeviceID != "edge 6" || e.DeviceSecret.Reveal() != "hunter2" {
+	if e := entries[5]; e.DeviceID != "edge 6" || e.DeviceSecret.Reveal() != testEnv["SECRET"] {
 		t.Errorf("edge-6: %+v", e)
 	}
 	if e := entries[6]; e.DeviceID != "edge-7" || e.DeviceSecret != "" {

@@ -3,6 +3,10 @@ package config
 import (
 	"strings"
 	"unicode"
+
+	"callhome-gateway/auth"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 // maxDeviceID bounds what a Junos device may call itself, in bytes.
@@ -41,4 +45,16 @@ func (d *decoder) identifies(b sessionBlock) bool {
 		}
 	}
 	return false
+}
+
+// shortSecret is what can be found by trying, in bytes.
+const shortSecret = 16
+
+// deviceSecret reads what HMACs are made with that everybody on the way sees.
+func (d *decoder) deviceSecret(a *hcl.Attribute) auth.Secret {
+	secret := d.password(a)
+	if n := len(secret.Reveal()); n > 0 && n < shortSecret {
+		d.problems.warn(a.Expr.Range(), "make one with openssl rand -hex 16", "device_secret is short: who has seen one call of a device can find it by trying, and then play the device")
+	}
+	return secret
 }

@@ -52,7 +52,7 @@ func (d *decoder) listenerRules(l *Listener, allow, deny, proxies, secret *hcl.A
 	d.networkRules(allow, deny, &l.Networks)
 	d.proxies(proxies, &l.Proxies)
 	if secret != nil {
-		l.DeviceSecret = d.password(secret)
+		l.DeviceSecret = d.deviceSecret(secret)
 	}
 }
 

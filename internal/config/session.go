@@ -51,7 +51,7 @@ func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks)
 	e.Pins = append(e.Pins, d.certificatePins(b, checks)...)
 	e.CertificateNames = d.certificateNames(b, checks)
 	e.HostPrincipals = d.hostPrincipals(b, checks)
-	e.DeviceID, e.DeviceSecret = d.deviceID(b, checks), d.password(b.DeviceSecret)
+	e.DeviceID, e.DeviceSecret = d.deviceID(b, checks), d.deviceSecret(b.DeviceSecret)
 	e.Listener = d.sessionListener(b, e.Transport)
 	d.legacyAlgorithms(b.LegacyAlgorithms, &e.LegacyAlgorithms)
 	if s, ok := d.string(b.User); ok {

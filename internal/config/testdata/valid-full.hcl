@@ -28,7 +28,7 @@ callhome {
   allow          = ["192.0.2.0/24", "2001:db8::1"]
   deny           = ["192.0.2.66"]
   proxies        = ["::ffff:192.0.2.100"]
-  device_secret  = env("PASSWORD")
+  device_secret  = env("SECRET")
 
   user_select {
     command     = ["keys/hook", "--fleet", ""]
@@ -45,7 +45,7 @@ callhome {
     allow         = ["0.0.0.0/0"]
     deny          = []
     proxies       = []
-    device_secret = file("keys/password")
+    device_secret = file("keys/secret")
   }
 
   listener "as-the-main-one" {
@@ -131,7 +131,7 @@ session "edge-5" {
 
 session "edge-6" {
   device_id     = "edge 6"
-  device_secret = env("PASSWORD")
+  device_secret = env("SECRET")
 }
 
 session "edge-7" {

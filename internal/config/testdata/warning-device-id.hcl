@@ -3,7 +3,7 @@ callhome {
 
   listener "junos" {
     port          = 4434
-    device_secret = env("PASSWORD")
+    device_secret = env("SECRET")
   }
 
   listener "others" {

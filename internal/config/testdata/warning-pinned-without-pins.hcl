@@ -3,7 +3,7 @@ callhome {
 
   listener "junos" {
     port          = 4340
-    device_secret = file("keys/password")
+    device_secret = file("keys/secret")
   }
 
   listener "plain" {
