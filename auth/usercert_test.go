@@ -129,9 +129,9 @@ func TestUserCertificate(t *testing.T) {
 			switch c.source {
 			case "none":
 				a.Source = netip.Addr{}
+			case "":
 			default:
 				a.Source = netip.MustParseAddr(c.source)
-			case "":
 			}
 			m, err := l.UserCertificate(a, userCert(t, signer, c.change))
 			if c.want == "" {
