@@ -183,8 +183,11 @@ func TestAChangedKeyIsNeverSwallowed(t *testing.T) {
 		if got := d.lines(); len(got) != 2*maxRepeats {
 			t.Errorf("%d lines of %d changed keys", len(got), 2*maxRepeats)
 		}
-		if len(d.repeats) > maxRepeats {
-			t.Errorf("%d outcomes are remembered", len(d.repeats))
+		d.outcomeLog.mu.Lock()
+		remembered := len(d.repeats)
+		d.outcomeLog.mu.Unlock()
+		if remembered > maxRepeats {
+			t.Errorf("%d outcomes are remembered", remembered)
 		}
 		time.Sleep(time.Hour)
 	})
