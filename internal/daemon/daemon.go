@@ -8,6 +8,7 @@ import (
 	"net"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callhome-gateway/auth"
@@ -47,6 +48,8 @@ type daemon struct {
 	version string
 	log     hclog.Logger
 	started time.Time
+	// accepted counts the calls that have become links.
+	accepted atomic.Int64
 
 	hostKeys []ssh.Signer
 	entries  map[string]*callhome.Entry // by name
@@ -157,6 +160,9 @@ func (d *daemon) index(entries []callhome.Entry) {
 
 // ended notes how a call ended.
 func (d *daemon) ended(o callhome.Outcome) {
+	if o.Reason == callhome.Accepted {
+		d.accepted.Add(1)
+	}
 	named := o.Reason == callhome.Accepted && o.Identity.Type == auth.TypeCertificate // by a CA, if by nobody else
 	if named || d.remembers(o.Device) {
 		d.store.NoteOutcome(o)
@@ -255,7 +261,8 @@ func (d *daemon) serve(ctx context.Context) error {
 			}
 		})
 	}
-	start(func(ctx context.Context) error { return tuneMemory(ctx, d.callhome.Calls) })
+	storm := &stormGauge{calls: d.callhome.Calls, accepted: func() int { return int(d.accepted.Load()) }}
+	start(func(ctx context.Context) error { return tuneMemory(ctx, storm) })
 	start(d.gateway.Serve)
 	start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
 	start(d.watch)

@@ -30,23 +30,38 @@ var (
 	busyGrowth = growth{12, 8 << 20}
 )
 
-// callGrowth is how much the heap may grow for each call in progress: about what
-// one makes before it is a link. In a storm, which is short, collecting would
-// else take as long as the key exchanges.
+// callGrowth is how much the heap may grow for each call of a storm that is in
+// progress: about what one makes before it is a link. Collecting would else take
+// as long as the key exchanges.
 const callGrowth = 128 << 10
 
-// apply sets the growth from what is in use now, and the calls in progress.
-func (g growth) apply(calls int) {
+// apply sets the growth from what is in use now, and the calls of a storm.
+func (g growth) apply(storm int) {
 	used := memoryInUse()
-	bytes := max(g.bytes, uint64(calls)*callGrowth)
+	bytes := max(g.bytes, uint64(storm)*callGrowth)
 	debug.SetGCPercent(int(max(g.percent, 100*bytes/max(used, 1<<20))))
 }
 
+// stormGauge tells a storm of devices from a flood of strangers, which lasts,
+// and is to take no memory: devices are let in.
+type stormGauge struct {
+	// calls tells how many are in progress, and accepted how many have become
+	// links, ever.
+	calls, accepted func() int
+	// atLast and atLastButOne are what accepted was at the last two ticks.
+	atLast, atLastButOne int
+}
+
+func (s *stormGauge) tick() { s.atLast, s.atLastButOne = s.accepted(), s.atLast }
+
+// size returns how many calls are in progress, but no more than were accepted in
+// the last one or two ticks.
+func (s *stormGauge) size() int { return min(s.calls(), s.accepted()-s.atLastButOne) }
+
 // tuneMemory keeps the memory of a quiet gateway near what its devices need,
 // and returns what a storm of handshakes or a large reply has left behind. It
-// leaves everything to the runtime where GOGC or GOMEMLIMIT is set. The function
-// tells how many calls are in progress.
-func tuneMemory(ctx context.Context, calls func() int) error {
+// leaves everything to the runtime where GOGC or GOMEMLIMIT is set.
+func tuneMemory(ctx context.Context, storm *stormGauge) error {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return nil
 	}
@@ -55,7 +70,7 @@ func tuneMemory(ctx context.Context, calls func() int) error {
 	defer ticker.Stop()
 	collected := afterCollection()
 	for now, cycles, quiet := busyGrowth, 0, 0; ; {
-		now.apply(calls())
+		now.apply(storm.size())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -65,6 +80,7 @@ func tuneMemory(ctx context.Context, calls func() int) error {
 			cycles++
 			continue
 		case <-ticker.C:
+			storm.tick()
 		}
 		if cycles >= busyCycles {
 			now, quiet = busyGrowth, 0
