@@ -4,7 +4,8 @@ import "net/netip"
 
 // NetworkRules say which addresses may connect. The narrowest network that an
 // address is in decides, and of two equal ones Deny. What is in none may
-// connect, unless there is an Allow list. The zero value allows everything.
+// connect, unless there is an Allow list: one that is empty, and not nil, lets
+// nobody in. The zero value allows everything.
 type NetworkRules struct {
 	Allow, Deny []netip.Prefix
 }
@@ -13,7 +14,7 @@ type NetworkRules struct {
 func (r NetworkRules) Permits(a netip.Addr) bool {
 	allowed, denied := narrowest(r.Allow, a), narrowest(r.Deny, a)
 	if allowed < 0 && denied < 0 {
-		return len(r.Allow) == 0
+		return r.Allow == nil
 	}
 	return allowed > denied
 }

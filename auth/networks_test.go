@@ -23,6 +23,7 @@ func TestNetworkRules(t *testing.T) {
 	}{
 		{"no rules", nil, nil, []string{"192.0.2.1", "2001:db8::1", "fe80::1%eth0"}, nil},
 		{"allow", networks("192.0.2.0/24"), nil, []string{"192.0.2.1", "::ffff:192.0.2.1"}, []string{"192.0.3.1", "2001:db8::1"}},
+		{"an empty allow list", []netip.Prefix{}, nil, nil, []string{"192.0.2.1", "2001:db8::1"}},
 		{"deny", nil, networks("192.0.2.0/24"), []string{"192.0.3.1", "2001:db8::1"}, []string{"192.0.2.1", "::ffff:192.0.2.1"}},
 		{"a hole in what is allowed", networks("10.0.0.0/8"), networks("10.1.0.0/16"), []string{"10.2.0.1"}, []string{"10.1.0.1", "11.0.0.1"}},
 		{"an island in what is denied", networks("10.1.2.3/32", "10.0.0.0/8"), networks("10.1.0.0/16"), []string{"10.1.2.3", "10.2.0.1"}, []string{"10.1.2.4"}},
