@@ -24,6 +24,8 @@ type Manager struct {
 	CertificateNames []string
 	// Devices are globs of device names ("*" and "?"); none means no device.
 	Devices []string
+	// Access says what it may ask of them.
+	Access Access
 }
 
 // MayReach reports whether the manager may use the device of that name. It

@@ -24,8 +24,10 @@ type Options struct {
 	Domain  string
 	// TLS is required where a TLS port is set.
 	TLS *TLSOptions
-	// Sessions is the default of DeviceConfig.Sessions.
-	Sessions SessionMode
+	// Sessions is the default of DeviceConfig.Sessions, IdleClose that of
+	// DeviceConfig.IdleClose (0: never).
+	Sessions  SessionMode
+	IdleClose time.Duration
 	// Devices are those that are known beforehand, with the port of their own
 	// where they have one.
 	Devices []DeviceConfig
@@ -76,6 +78,8 @@ type Options struct {
 	// MaxSessions bounds the manager sessions of one manager connection (default 32).
 	MaxSessions int
 
+	// Recorder is told of what managers do. nil: nobody is.
+	Recorder Recorder
 	// Log receives one line per manager session. Default: nothing is logged.
 	Log hclog.Logger
 }
@@ -90,6 +94,10 @@ type DeviceConfig struct {
 	// Sessions is how managers share the device's connection; SessionsDefault
 	// means Options.Sessions.
 	Sessions SessionMode
+	// IdleClose is how long a connection may be without a manager session before
+	// the gateway closes it, for devices that call periodically (0: Options.IdleClose;
+	// negative: never).
+	IdleClose time.Duration
 }
 
 // TLSOptions are what the TLS endpoints need.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"callhome-gateway/callhome"
 	"callhome-gateway/gateway"
@@ -42,6 +43,13 @@ type Config struct {
 	// Lists are the revocation lists that came from files, which change.
 	Lists []Lists
 	Log   Log
+	Audit Audit
+	// DrainTimeout is how long manager sessions may go on after the gateway was
+	// told to stop, DrainRate how many links of devices it closes a second then.
+	DrainTimeout time.Duration
+	DrainRate    int
+	// SetAside is what was saved and does not count, with the reasons.
+	SetAside []SetAside
 }
 
 // Callhome are the listeners for calls and what becomes of them. Memory, Attach,
@@ -78,6 +86,8 @@ type Options struct {
 	Offline bool
 	// Getenv looks up the variables for env (default: os.LookupEnv).
 	Getenv func(string) (string, bool)
+	// Saved is what was added while the gateway ran.
+	Saved []Saved
 }
 
 // Load reads and checks the whole file. The Config is nil if there is an error;
