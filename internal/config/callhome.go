@@ -18,6 +18,9 @@ var trusts = map[string]auth.Trust{
 	auth.TrustFirstUse.String(): auth.TrustFirstUse,
 }
 
+// maxIdleClose is far beyond what a periodic connection idles for.
+const maxIdleClose = 24 * time.Hour
+
 func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
 	ch := &c.Callhome
 	ch.Main.Address, ch.Main.Port, ch.NamedUsers = netip.IPv4Unspecified(), DefaultPort, users
@@ -36,6 +39,8 @@ func (d *decoder) callhome(c *Config, blocks []callhomeBlock, users userTable) {
 	d.port(b.TLSPort, 0, &ch.Main.TLSPort)
 	d.listenerRules(&ch.Main, b.Allow, b.Deny, b.Proxies, b.DeviceSecret)
 	c.Gateway.Sessions = d.sessionMode(b.Sessions)
+	d.duration(b.IdleClose, 0, maxIdleClose, &c.Gateway.IdleClose)
+	d.int(b.DrainRate, 1, 100_000, &c.DrainRate)
 	ch.Users = d.userList(b.Users, users)
 	ch.Trust = d.trust(b.Trust)
 	d.callListeners(ch, b.Listeners, users)

@@ -24,6 +24,9 @@ const (
 	// SSH and over TLS (RFC 8071 section 6).
 	DefaultPort    = 4334
 	DefaultTLSPort = 4335
+	// DefaultDrainTimeout and DefaultDrainRate are those of Config.
+	DefaultDrainTimeout = 30 * time.Second
+	DefaultDrainRate    = 500
 )
 
 // Config is a configuration without errors.
@@ -140,13 +143,14 @@ func newDecoder(p *Problems, path string, o Options) *decoder {
 func (d *decoder) config(body hcl.Body) *Config {
 	var f fileSchema
 	d.problems.add(gohcl.DecodeBody(body, nil, &f))
-	c := &Config{StateDir: d.stateDir(f.StateDir)}
+	c := &Config{StateDir: d.stateDir(f.StateDir), DrainTimeout: DefaultDrainTimeout, DrainRate: DefaultDrainRate}
 	users := d.users(f.Users)
 	d.callhome(c, f.Callhome, users)
 	d.sessions(c, f.Sessions, users)
 	d.gateway(c, f.Gateway, f)
 	d.managers(c, f)
 	d.log(c, f.Log)
+	d.audit(c, f.Audit)
 	c.Lists = d.lists
 
 	d.checkTrust(f, c)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,12 @@ func writeKeys(t *testing.T) {
 		if err := os.Chmod(filepath.Join("keys", name), mode); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Mkdir("open", 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod("open", 0o777); err != nil {
+		t.Fatal(err)
 	}
 	writePKI(t)
 }
@@ -241,6 +248,9 @@ func TestLoadMinimal(t *testing.T) {
 	if c.Log != (Log{Level: "info", Format: "text"}) {
 		t.Errorf("log: %+v", c.Log)
 	}
+	if c.DrainTimeout != 30*time.Second || c.DrainRate != 500 || c.Gateway.IdleClose != 0 || c.Audit.File != "" {
+		t.Errorf("drain: %s, %d a second; idle_close: %s; audit: %+v", c.DrainTimeout, c.DrainRate, c.Gateway.IdleClose, c.Audit)
+	}
 }
 
 // TestLoadFull loads a file with every option, from another directory.
@@ -259,7 +269,7 @@ func TestLoadFull(t *testing.T) {
 		t.Fatal(p)
 	}
 	for name, check := range map[string]func(*testing.T, *Config){
-		"callhome": checkCallhome, "listeners": checkListeners, "users": checkUsers, "sessions": checkSessions, "gateway": checkGateway, "tls": checkTLS,
+		"callhome": checkCallhome, "listeners": checkListeners, "users": checkUsers, "sessions": checkSessions, "gateway": checkGateway, "tls": checkTLS, "audit": checkAudit,
 	} {
 		t.Run(name, func(t *testing.T) { check(t, c) })
 	}
@@ -376,11 +386,14 @@ func checkGateway(t *testing.T, c *Config) {
 	if g.Address != netip.MustParseAddr("::") || g.Port != 830 || g.Ports != (gateway.PortRange{First: 20000, Last: 29999}) {
 		t.Errorf("listeners: %+v", g)
 	}
-	if len(g.HostKeys) != 2 || len(g.Devices) != 7 || g.Devices[0] != (gateway.DeviceConfig{Name: "edge-1", Port: 20001, Sessions: gateway.SessionsExclusive}) {
+	if len(g.HostKeys) != 2 || len(g.Devices) != 7 || g.Devices[0] != (gateway.DeviceConfig{Name: "edge-1", Port: 20001, Sessions: gateway.SessionsExclusive, IdleClose: -1}) {
 		t.Errorf("%d host keys, devices %+v", len(g.HostKeys), g.Devices)
 	}
 	if g.Wait != 30*time.Second || g.HelloTimeout != time.Second || g.LoginTimeout != 2*time.Second || g.StallTimeout != 3*time.Second {
 		t.Errorf("times: %+v", g)
+	}
+	if g.IdleClose != 5*time.Minute || g.Devices[1].IdleClose != 0 || g.Devices[3].IdleClose != 90*time.Second {
+		t.Errorf("idle_close: %s, devices %+v", g.IdleClose, g.Devices)
 	}
 	if g.MaxMessage != 64<<10 || g.SpoolBudget != 1<<20 || g.MaxLogins != 5 || g.MaxSessions != 6 {
 		t.Errorf("bounds: %+v", g)
@@ -398,8 +411,32 @@ func checkGateway(t *testing.T, c *Config) {
 	if m := g.Managers[0]; m.Principals != nil {
 		t.Errorf("principals: %q", m.Principals)
 	}
+	if g.Managers[0].Access.ReadOnly || !g.Managers[1].Access.ReadOnly {
+		t.Errorf("access: %+v", g.Managers)
+	}
 	if m := g.Managers[0]; m.Name != "noc" || m.PasswordHash != testEnv["HASH"] || len(m.AuthorizedKeys) != 3 || len(m.Devices) != 2 {
 		t.Errorf("manager: %+v", m)
+	}
+}
+
+func checkAudit(t *testing.T, c *Config) {
+	want := Audit{File: "etc/audit.log", BodyLimit: defaultBodyLimit, Redact: []string{"psk", "größe"}, Stop: true}
+	if !reflect.DeepEqual(c.Audit, want) {
+		t.Errorf("audit: %+v", c.Audit)
+	}
+	if c.DrainTimeout != 0 || c.DrainRate != 50 {
+		t.Errorf("drain: %s, %d a second", c.DrainTimeout, c.DrainRate)
+	}
+}
+
+func TestLoadBodies(t *testing.T) {
+	inTestdata(t)
+	c, p := Load("warning-audit-bodies.hcl", Options{})
+	if c == nil {
+		t.Fatal(p)
+	}
+	if want := (Audit{File: "audit.log", Bodies: []string{"*"}, BodyLimit: 64 << 10}); !reflect.DeepEqual(c.Audit, want) {
+		t.Errorf("audit: %+v", c.Audit)
 	}
 }
 

@@ -30,6 +30,7 @@ func (d *decoder) gateway(c *Config, blocks []gatewayBlock, f fileSchema) {
 	d.duration(b.HelloTimeout, time.Second, time.Hour, &g.HelloTimeout)
 	d.duration(b.LoginTimeout, time.Second, time.Hour, &g.LoginTimeout)
 	d.duration(b.StallTimeout, time.Second, time.Hour, &g.StallTimeout)
+	d.duration(b.DrainTimeout, 0, time.Hour, &c.DrainTimeout)
 	d.int(b.MaxLogins, 1, 1<<16, &g.MaxLogins)
 	d.int(b.MaxSessions, 1, 1<<16, &g.MaxSessions)
 	d.networkRules(b.Allow, b.Deny, &g.Networks)

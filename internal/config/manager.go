@@ -30,7 +30,7 @@ func (d *decoder) managers(c *Config, f fileSchema) {
 }
 
 func (d *decoder) manager(b managerBlock) auth.Manager {
-	m := auth.Manager{Name: b.Name, PasswordHash: d.passwordHash(b.PasswordHash), AuthorizedKeys: d.authorizedKeys(b.AuthorizedKeys), Devices: d.deviceGlobs(b)}
+	m := auth.Manager{Name: b.Name, PasswordHash: d.passwordHash(b.PasswordHash), AuthorizedKeys: d.authorizedKeys(b.AuthorizedKeys), Devices: d.deviceGlobs(b), Access: d.access(b)}
 	if b.Password != nil {
 		d.problems.fail(b.Password.NameRange, "set password_hash to what callhome-gateway hash-password prints", "the password of a manager is not kept, only its hash")
 	}

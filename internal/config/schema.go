@@ -17,6 +17,7 @@ type fileSchema struct {
 	Gateway  []gatewayBlock  `hcl:"gateway,block"`
 	Managers []managerBlock  `hcl:"manager,block"`
 	Log      []logBlock      `hcl:"log,block"`
+	Audit    []auditBlock    `hcl:"audit,block"`
 }
 
 type callhomeBlock struct {
@@ -35,6 +36,8 @@ type callhomeBlock struct {
 	KeepaliveInterval      *hcl.Attribute `hcl:"keepalive_interval,optional"`
 	DeadAfter              *hcl.Attribute `hcl:"dead_after,optional"`
 	IdleRPC                *hcl.Attribute `hcl:"idle_rpc,optional"`
+	IdleClose              *hcl.Attribute `hcl:"idle_close,optional"`
+	DrainRate              *hcl.Attribute `hcl:"drain_rate,optional"`
 	Liveness               *hcl.Attribute `hcl:"liveness,optional"`
 	MaxHandshakes          *hcl.Attribute `hcl:"max_handshakes,optional"`
 	MaxHandshakesPerSource *hcl.Attribute `hcl:"max_handshakes_per_source,optional"`
@@ -141,6 +144,7 @@ type sessionBlock struct {
 	TLSPort          *hcl.Attribute `hcl:"tls_port,optional"`
 	Transport        *hcl.Attribute `hcl:"transport,optional"`
 	Sessions         *hcl.Attribute `hcl:"sessions,optional"`
+	IdleClose        *hcl.Attribute `hcl:"idle_close,optional"`
 	Hello            []helloBlock   `hcl:"hello,block"`
 }
 
@@ -165,6 +169,7 @@ type gatewayBlock struct {
 	HelloTimeout  *hcl.Attribute `hcl:"hello_timeout,optional"`
 	LoginTimeout  *hcl.Attribute `hcl:"login_timeout,optional"`
 	StallTimeout  *hcl.Attribute `hcl:"stall_timeout,optional"`
+	DrainTimeout  *hcl.Attribute `hcl:"drain_timeout,optional"`
 	MaxMessage    *hcl.Attribute `hcl:"max_message,optional"`
 	SpoolBudget   *hcl.Attribute `hcl:"spool_budget,optional"`
 	MaxLogins     *hcl.Attribute `hcl:"max_logins,optional"`
@@ -225,6 +230,7 @@ type managerBlock struct {
 	Principals       *hcl.Attribute `hcl:"principals,optional"`
 	CertificateNames *hcl.Attribute `hcl:"certificate_names,optional"`
 	Devices          *hcl.Attribute `hcl:"devices,optional"`
+	Access           *hcl.Attribute `hcl:"access,optional"`
 }
 
 type logBlock struct {
@@ -232,6 +238,17 @@ type logBlock struct {
 
 	Level  *hcl.Attribute `hcl:"level,optional"`
 	Format *hcl.Attribute `hcl:"format,optional"`
+}
+
+type auditBlock struct {
+	Def  hcl.Range `hcl:",def_range"`
+	Body hcl.Body  `hcl:",body"`
+
+	File      *hcl.Attribute `hcl:"file,optional"`
+	Bodies    *hcl.Attribute `hcl:"bodies,optional"`
+	BodyLimit *hcl.Attribute `hcl:"body_limit,optional"`
+	Redact    *hcl.Attribute `hcl:"redact,optional"`
+	OnFailure *hcl.Attribute `hcl:"on_failure,optional"`
 }
 
 // secretNames are the attributes whose values are never shown. A key is named
@@ -253,7 +270,7 @@ var publicNames = func() map[string]bool {
 	names := make(map[string]bool)
 	for _, block := range []any{
 		fileSchema{}, callhomeBlock{}, userSelectBlock{}, listenerBlock{}, userBlock{}, hostCABlock{}, userTLSBlock{}, sessionBlock{}, helloBlock{},
-		gatewayBlock{}, serverTLSBlock{}, certToNameBlock{}, acmeBlock{}, managerBlock{}, logBlock{},
+		gatewayBlock{}, serverTLSBlock{}, certToNameBlock{}, acmeBlock{}, managerBlock{}, logBlock{}, auditBlock{},
 	} {
 		schema, _ := gohcl.ImpliedBodySchema(block)
 		for _, a := range schema.Attributes {

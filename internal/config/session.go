@@ -42,6 +42,7 @@ func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable) {
 		device := gateway.DeviceConfig{Name: b.Name, Sessions: d.sessionMode(b.Sessions)}
 		d.port(b.Port, 1, &device.Port)
 		d.port(b.TLSPort, 1, &device.TLSPort)
+		d.durationOrNever(b.IdleClose, maxIdleClose, &device.IdleClose)
 		c.Gateway.Devices = append(c.Gateway.Devices, device)
 	}
 }

@@ -10,6 +10,9 @@ callhome {
   tls_port = 4335
   sessions = "shared"
 
+  idle_close = "5m"
+  drain_rate = 50
+
   reject_delay       = "0s"
   failure_ttl        = "0s"
   keepalive_interval = "10s"
@@ -101,6 +104,8 @@ session "edge-1" {
   transport = "ssh"
   sessions  = "exclusive"
 
+  idle_close = "0s"
+
   hello {
     base         = ["1.0"]
     capabilities = ["urn:example:one"]
@@ -121,6 +126,7 @@ session "edge-3" {
 
 session "edge-4" {
   certificate_names = ["Edge-2.example", "192.0.2.7"]
+  idle_close        = "90s"
 }
 
 session "edge-5" {
@@ -151,6 +157,7 @@ gateway {
   hello_timeout = "1s"
   login_timeout = "2s"
   stall_timeout = "3s"
+  drain_timeout = "0s"
 
   max_message  = "64KiB"
   spool_budget = 1048576
@@ -194,6 +201,13 @@ manager "script" {
   principals        = ["noc", "robot"]
   certificate_names = ["CN of a script"]
   devices           = ["*"]
+  access            = "read-only"
+}
+
+audit {
+  file       = "audit.log"
+  redact     = ["psk", "größe"]
+  on_failure = "stop"
 }
 
 log {

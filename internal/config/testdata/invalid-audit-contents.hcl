@@ -1,0 +1,7 @@
+audit {
+  file = file("keys/secret")
+}
+
+gateway {
+  port = 830
+}

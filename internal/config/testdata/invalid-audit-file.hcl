@@ -1,0 +1,7 @@
+audit {
+  file = "keys"
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,7 @@
+audit {
+  on_failure = "stop"
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,9 @@
+audit {
+  file       = "audit.log"
+  bodies     = ["*"]
+  body_limit = "64KiB"
+}
+
+gateway {
+  port = 830
+}

@@ -1,0 +1,8 @@
+audit {
+  file       = "open/audit.log"
+  body_limit = "64KiB"
+}
+
+gateway {
+  port = 830
+}
