@@ -58,6 +58,8 @@ var (
 	ErrBadName = errors.New("not a device name")
 	// ErrUnknownDevice is returned when nothing is known by that name or fingerprint.
 	ErrUnknownDevice = errors.New("no such device")
+	// ErrUnknownEntry is returned when no user or session entry has that name.
+	ErrUnknownEntry = errors.New("no such entry")
 	// ErrAmbiguous is returned when a part of a fingerprint, or a name, fits several.
 	ErrAmbiguous = errors.New("several devices match")
 )

@@ -29,6 +29,7 @@ var kinds = []struct {
 	{"bad-name", auth.ErrBadName, http.StatusBadRequest},
 	{"refused", ErrRefused, http.StatusForbidden},
 	{"unknown-device", auth.ErrUnknownDevice, http.StatusNotFound},
+	{"unknown-entry", auth.ErrUnknownEntry, http.StatusNotFound},
 	{"name-taken", auth.ErrNameTaken, http.StatusConflict},
 	{"ambiguous", auth.ErrAmbiguous, http.StatusConflict},
 	{"not-connected", ErrNotConnected, http.StatusConflict},

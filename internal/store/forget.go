@@ -12,7 +12,7 @@ type removal struct {
 	devices []auth.Device
 	// name has no device afterwards; empty if it has.
 	name  string
-	ports []forgottenPort // of name
+	ports []portChange // of name, forgotten
 }
 
 func (r removal) changes() []change {

@@ -57,26 +57,35 @@ func (s *Store) SetPort(a gateway.PortAssignment) error {
 	return s.commit([]change{put}, func() { s.ports[a.Port] = a })
 }
 
-type forgottenPort struct {
+type portChange struct {
 	gateway.PortAssignment
 	change change
 }
 
-// forgottenPorts returns the device's assignments, marked as forgotten.
-func (s *Store) forgottenPorts(device string) ([]forgottenPort, error) {
+// changedPorts returns the assignments that alter has changed.
+func (s *Store) changedPorts(alter func(*gateway.PortAssignment) bool) (list []portChange, err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var list []forgottenPort
 	for _, a := range s.ports {
-		if a.Device != device || a.Forgotten {
+		if !alter(&a) {
 			continue
 		}
-		a.Forgotten, a.Since = true, now()
 		put, err := encodePort(a)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, forgottenPort{a, put})
+		list = append(list, portChange{a, put})
 	}
 	return list, nil
+}
+
+// forgottenPorts returns the device's assignments, marked as forgotten.
+func (s *Store) forgottenPorts(device string) ([]portChange, error) {
+	return s.changedPorts(func(a *gateway.PortAssignment) bool {
+		if a.Device != device || a.Forgotten {
+			return false
+		}
+		a.Forgotten, a.Since = true, now()
+		return true
+	})
 }

@@ -88,6 +88,16 @@ func (e *seenEntry) record() seenRecord {
 	return r
 }
 
+// named returns the same under another name, to be written.
+func (e *seenEntry) named(name string) *seenEntry {
+	other := *e
+	other.Name, other.dirty = name, true
+	if other.Outcome.Device != "" {
+		other.Outcome.Device = name
+	}
+	return &other
+}
+
 // NoteOutcome remembers how the latest call of a device ended. Calls of which
 // the device is not known are not remembered. It never waits for the disk.
 func (s *Store) NoteOutcome(o callhome.Outcome) {

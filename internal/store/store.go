@@ -1,6 +1,7 @@
 // Package store keeps what must survive a restart: approved and pinned
-// devices, pending identities, port assignments, and when each device was last
-// seen. Everything is in memory as well, so that reads never touch the disk.
+// devices, pending identities, port assignments, when each device was last
+// seen, and what operators have added to the configuration. Everything is in
+// memory as well, so that reads never touch the disk.
 package store
 
 import (
@@ -27,10 +28,11 @@ var (
 
 // Store is the state of one gateway. Its methods may be called concurrently.
 //
-// Approvals, pins and ports are on disk when the method that changes them
-// returns; an error means that nothing changed, in memory either. Pending
-// identities and last-seen times are written once a second and at Close, so
-// that a flood of calls costs no disk write each; a crash loses the last second.
+// Approvals, pins, names, ports and what was saved are on disk when the method
+// that changes them returns; an error means that nothing changed, in memory
+// either. Pending identities and last-seen times are written once a second and
+// at Close, so that a flood of calls costs no disk write each; a crash loses the
+// last second.
 type Store struct {
 	disk   disk
 	failed func(error)
@@ -50,6 +52,7 @@ type Store struct {
 	sequence uint64                   // of the latest pending call
 	ports    map[uint16]gateway.PortAssignment
 	seen     map[string]*seenEntry // by name
+	saved    map[string]savedEntry // by kind and name
 
 	dirty   chan struct{} // has one element when something waits to be flushed
 	stop    chan struct{}
@@ -88,6 +91,7 @@ func open(d disk, failed func(error)) (*Store, error) {
 		sources:       map[netip.Prefix]int{},
 		ports:         map[uint16]gateway.PortAssignment{},
 		seen:          map[string]*seenEntry{},
+		saved:         map[string]savedEntry{},
 		dirty:         make(chan struct{}, 1),
 		stop:          make(chan struct{}),
 		stopped:       make(chan struct{}),
@@ -111,6 +115,8 @@ func (s *Store) loadRecord(table, key string, value []byte) error {
 		err = s.loadPort(value)
 	case seenTable:
 		err = s.loadSeen(value)
+	case savedTable:
+		err = s.loadSaved(value)
 	}
 	// A table that is not known here belongs to a newer version and is left alone.
 	if err != nil {
