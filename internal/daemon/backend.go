@@ -28,12 +28,12 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		Version:     b.version,
 		PID:         os.Getpid(),
 		Started:     b.started,
-		StateDir:    b.config.StateDir,
+		StateDir:    b.settings().StateDir,
 		Callhome:    b.listener("", callhome.SSH),
 		CallhomeTLS: b.listener("", callhome.TLS),
 		Listeners:   b.listeners(),
-		Gateway:     b.sharedEndpoint(b.config.Gateway.Port),
-		GatewayTLS:  b.sharedEndpoint(b.config.Gateway.TLSPort),
+		Gateway:     b.sharedEndpoint(b.settings().Gateway.Port),
+		GatewayTLS:  b.sharedEndpoint(b.settings().Gateway.TLSPort),
 		Calls:       b.callhome.Calls(),
 		Goroutines:  runtime.NumGoroutine(),
 		OpenFiles:   openFiles(),
@@ -80,7 +80,7 @@ func (b backend) awaited() []control.Awaited {
 // listeners returns those besides the main one.
 func (b backend) listeners() []control.CallListener {
 	list := []control.CallListener{}
-	for _, l := range b.config.Callhome.Listeners {
+	for _, l := range b.settings().Callhome.Listeners {
 		list = append(list, control.CallListener{Name: l.Name, SSH: b.listener(l.Name, callhome.SSH), TLS: b.listener(l.Name, callhome.TLS)})
 	}
 	return list
@@ -97,7 +97,7 @@ func (b backend) sharedEndpoint(port uint16) control.Listener {
 	if port == 0 {
 		return control.Listener{}
 	}
-	return control.Listener{Enabled: true, Listening: true, Address: net.JoinHostPort(b.config.Gateway.Address.String(), strconv.Itoa(int(port)))}
+	return control.Listener{Enabled: true, Listening: true, Address: net.JoinHostPort(b.settings().Gateway.Address.String(), strconv.Itoa(int(port)))}
 }
 
 // openFiles counts the file descriptors of the process, where /proc tells.
@@ -114,7 +114,7 @@ func (b backend) nameOf(id auth.Identity) string {
 	if device, ok := b.store.Approved(id); ok {
 		return device.Name
 	}
-	if name := b.pinned[id.Fingerprint]; name != "" {
+	if name := b.settings().pinned[id.Fingerprint]; name != "" {
 		return name
 	}
 	return b.nameOfCertificate(id)
@@ -123,7 +123,7 @@ func (b backend) nameOf(id auth.Identity) string {
 // nameOfCertificate finds a device that is known by the key of its certificate,
 // or by a name in it, by what it has shown when it last called.
 func (b backend) nameOfCertificate(id auth.Identity) string {
-	for name := range b.entries {
+	for name := range b.settings().entries {
 		seen, _ := b.store.Seen(name)
 		o := seen.Outcome
 		if trusted := o.Reason == callhome.Accepted || o.Reason == callhome.FailedLogin; trusted && o.Identity == id {
@@ -161,7 +161,7 @@ func (b backend) device(status gateway.DeviceStatus) control.Device {
 	id := b.identity(status.Name, seen.Outcome)
 	d.Identity, d.KeyType = id.Fingerprint, id.Type
 	d.Transport = string(transportOf(id))
-	if e := b.entries[status.Name]; e != nil {
+	if e := b.settings().entries[status.Name]; e != nil {
 		d.CertificateNames, d.HostPrincipals = e.CertificateNames, e.HostPrincipals
 		if e.Transport != "" {
 			d.Transport = string(e.Transport)
@@ -180,7 +180,7 @@ func (b backend) device(status gateway.DeviceStatus) control.Device {
 // let in and still would be; otherwise the first that it would be let in with.
 func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
 	var known []auth.Identity
-	e := b.entries[name]
+	e := b.settings().entries[name]
 	if e != nil {
 		known = e.Pins
 	}
@@ -207,7 +207,7 @@ func (b backend) identity(name string, last callhome.Outcome) auth.Identity {
 // name in a certificate, by the key of one, or by a secret. Any may be the one
 // that it shows.
 func (b backend) vouched(name string, id auth.Identity) bool {
-	e := b.entries[name]
+	e := b.settings().entries[name]
 	switch {
 	case e == nil:
 		return id.Type == auth.TypeCertificate || b.store.Issued(name)
@@ -288,7 +288,7 @@ func (b backend) Device(_ context.Context, name string) (control.Device, error) 
 
 // Approve implements control.Backend.
 func (b backend) Approve(ctx context.Context, r control.ApproveRequest) (control.Device, error) {
-	if r.User != "" && b.config.Callhome.NamedUsers[r.User] == nil {
+	if r.User != "" && b.settings().Callhome.NamedUsers[r.User] == nil {
 		return control.Device{}, fmt.Errorf("%w: there is no user entry %.80q in the configuration", control.ErrInvalid, r.User)
 	}
 	device, replaced, err := b.store.Approve(store.Approval{Device: r.Device, Name: r.Name, User: r.User, Replace: r.Replace})

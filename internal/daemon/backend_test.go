@@ -6,11 +6,17 @@ import (
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
+	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/store"
 
 	"github.com/hashicorp/go-hclog"
 )
+
+// configure puts a configuration with these session entries in force.
+func (b backend) configure(entries []callhome.Entry) {
+	b.inForce.Store(indexed(&config.Config{Callhome: config.Callhome{Options: callhome.Options{Entries: entries}}}))
+}
 
 func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 	s, err := store.Open(t.TempDir(), func(err error) { t.Error(err) })
@@ -28,7 +34,7 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 	keyPin := auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:AA"}
 	certificate := auth.Identity{Type: auth.TypeCertificate, Fingerprint: "SHA256:BB"}
 	b := backend{&daemon{store: s}}
-	b.index([]callhome.Entry{
+	b.configure([]callhome.Entry{
 		{Name: "edge-1", Pins: []auth.Identity{{Fingerprint: "SHA256:old"}, {Fingerprint: "SHA256:new"}}},
 		{Name: "edge-4", CertificateNames: []string{"edge-4.example"}},
 		{Name: "edge-5", Pins: []auth.Identity{keyPin}},
@@ -75,7 +81,7 @@ func TestASessionThatACANamedIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := backend{&daemon{store: s, callhome: calls, log: hclog.NewNullLogger()}}
-	b.index([]callhome.Entry{{Name: "edge-1"}, {Name: "edge-2"}})
+	b.configure([]callhome.Entry{{Name: "edge-1"}, {Name: "edge-2"}})
 	s.NoteVoucher("edge-1", auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:AA"})
 	if err := b.Forget(t.Context(), "edge-1"); err != nil || !s.Voucher("edge-1").IsZero() {
 		t.Errorf("%v, its CA is %s", err, s.Voucher("edge-1"))

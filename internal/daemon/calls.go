@@ -16,10 +16,10 @@ type callListener struct {
 
 // listenForCalls opens the main listener and the further ones.
 func (d *daemon) listenForCalls() error {
-	if !d.config.Enabled {
+	if !d.settings().Enabled {
 		return nil
 	}
-	for _, l := range d.config.Callhome.All() {
+	for _, l := range d.settings().Callhome.All() {
 		if err := d.listenFor(l, callhome.SSH, l.Port); err != nil {
 			return err
 		}

@@ -44,7 +44,6 @@ type Addresses struct {
 
 // daemon is a running gateway.
 type daemon struct {
-	config  *config.Config
 	version string
 	log     hclog.Logger
 	started time.Time
@@ -53,15 +52,13 @@ type daemon struct {
 	// keep: that was measured as 7 KiB more for each, a fifth.
 	accepted atomic.Int64
 
+	inForce  atomic.Pointer[settings]
 	hostKeys []ssh.Signer
-	entries  map[string]*callhome.Entry // by name
-	pinned   map[string]string          // the name of the entry, by fingerprint
 
 	store        *store.Store
 	callhome     *callhome.Server
 	gateway      *gateway.Gateway
 	certificates *serverCertificates // nil without TLS endpoints
-	hook         *hook               // nil without a user-select hook
 
 	calls   []callListener // none when no calls are accepted
 	control net.Listener
@@ -71,7 +68,7 @@ type daemon struct {
 // fails. Nothing runs and nothing is accepted before everything listens. It
 // returns when all that it started has ended.
 func Run(ctx context.Context, c *config.Config, o Options) error {
-	d := &daemon{config: c, version: o.Version, log: o.Log, started: time.Now()}
+	d := &daemon{version: o.Version, log: o.Log, started: time.Now()}
 	if d.log == nil {
 		d.log = hclog.NewNullLogger()
 	}
@@ -81,19 +78,19 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 	}); err != nil {
 		return err
 	}
-	err = d.run(ctx, o.Ready)
+	err = d.run(ctx, c, o.Ready)
 	return errors.Join(err, d.store.Close())
 }
 
-func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
-	if err := d.build(); err != nil {
+func (d *daemon) run(ctx context.Context, c *config.Config, ready func(Addresses)) error {
+	if err := d.build(c); err != nil {
 		return err
 	}
 	if err := d.listen(); err != nil {
 		return err
 	}
-	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", d.config.StateDir,
-		"calls", d.callAddress("", callhome.SSH), "tls_calls", d.callAddress("", callhome.TLS), "devices", len(d.gateway.Devices()), "configured_managers", len(d.config.Gateway.Managers))
+	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", c.StateDir,
+		"calls", d.callAddress("", callhome.SSH), "tls_calls", d.callAddress("", callhome.TLS), "devices", len(d.gateway.Devices()), "configured_managers", len(c.Gateway.Managers))
 	for _, l := range d.calls {
 		if l.of.Name != "" {
 			d.log.Info("a listener accepts calls", "listener", l.of.Name, "transport", l.of.Transport, "address", address(l))
@@ -111,12 +108,15 @@ func (d *daemon) run(ctx context.Context, ready func(Addresses)) error {
 }
 
 // build makes the parts and tells the gateway which devices are known.
-func (d *daemon) build() error {
-	d.index(d.config.Callhome.Entries)
-	options := d.config.Gateway
-	var err error
+func (d *daemon) build(c *config.Config) error {
+	s, err := d.newSettings(c)
+	if err != nil {
+		return err
+	}
+	d.inForce.Store(s)
+	options := c.Gateway
 	if d.hostKeys = options.HostKeys; len(d.hostKeys) == 0 {
-		if d.hostKeys, err = hostKeys(d.config.StateDir); err != nil {
+		if d.hostKeys, err = hostKeys(c.StateDir); err != nil {
 			return err
 		}
 	}
@@ -130,8 +130,8 @@ func (d *daemon) build() error {
 		options.TLS = &o
 	}
 	// Requests that wait on disk may hold secrets; nobody else can look in here.
-	options.TempDir = d.config.StateDir
-	calls := d.config.Callhome.Options
+	options.TempDir = c.StateDir
+	calls := c.Callhome.Options
 	fitFiles(&calls, &options, maxFiles(), d.log)
 	if d.gateway, err = gateway.New(options); err != nil {
 		return err
@@ -139,25 +139,11 @@ func (d *daemon) build() error {
 	calls.Memory, calls.Log = d.store, d.log
 	calls.Attach, calls.Detach = d.gateway.Attach, d.detached
 	calls.Outcome = d.ended
-	if d.hook, err = newHook(d.config.Callhome, d.log); err != nil {
-		return err
-	}
-	if d.hook != nil {
-		calls.UserSelect, calls.UserSelectTimeout = d.hook.choose, d.hook.timeout
+	if s.hook != nil {
+		calls.UserSelect, calls.UserSelectTimeout = s.hook.choose, s.hook.timeout
 	}
 	d.callhome, err = callhome.New(calls)
 	return err
-}
-
-func (d *daemon) index(entries []callhome.Entry) {
-	d.entries, d.pinned = map[string]*callhome.Entry{}, map[string]string{}
-	for i := range entries {
-		e := &entries[i]
-		d.entries[e.Name] = e
-		for _, pin := range e.Pins {
-			d.pinned[pin.Fingerprint] = e.Name
-		}
-	}
 }
 
 // ended notes how a call ended.
@@ -187,11 +173,9 @@ func (d *daemon) remembers(name string) bool {
 	return d.configured(name) || len(d.store.Named(name)) > 0 || d.store.Issued(name)
 }
 
-func (d *daemon) configured(name string) bool { return d.entries[name] != nil }
-
 // listen opens everything, or nothing.
 func (d *daemon) listen() (err error) {
-	if d.control, err = control.Listen(filepath.Join(d.config.StateDir, control.SocketName)); err != nil {
+	if d.control, err = control.Listen(filepath.Join(d.settings().StateDir, control.SocketName)); err != nil {
 		return err
 	}
 	defer func() {
@@ -222,7 +206,7 @@ func (d *daemon) listen() (err error) {
 
 func (d *daemon) listenForChallenges() error {
 	if a := d.acme(); a != nil {
-		return a.listen(d.config.Gateway.Address)
+		return a.listen(d.settings().Gateway.Address)
 	}
 	return nil
 }
@@ -277,8 +261,8 @@ func (d *daemon) serve(ctx context.Context) error {
 	<-ctx.Done()
 	d.log.Info("stopping")
 	wg.Wait()
-	if d.hook != nil {
-		d.hook.close()
+	if hook := d.settings().hook; hook != nil {
+		hook.close()
 	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err

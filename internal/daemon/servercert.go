@@ -26,7 +26,7 @@ func (s *serverCertificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 
 // certify prepares the certificate of the TLS endpoints, where there are any.
 func (d *daemon) certify() error {
-	c := d.config
+	c := d.settings()
 	if c.Gateway.TLS == nil {
 		return nil
 	}

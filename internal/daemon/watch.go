@@ -49,13 +49,13 @@ func stamps(files []string) []stamp {
 // watchList returns what is to be watched, as it is now.
 func (d *daemon) watchList() []*watched {
 	var list []*watched
-	if c := d.config.TLS; c.Certificate != "" && d.certificates != nil {
+	if c := d.settings().TLS; c.Certificate != "" && d.certificates != nil {
 		list = append(list, &watched{
 			what: "the certificate of the TLS endpoints", old: "the old one is still shown",
 			files: []string{c.Certificate, c.Key}, load: d.loadCertificate,
 		})
 	}
-	for _, l := range d.config.Lists {
+	for _, l := range d.settings().Lists {
 		list = append(list, &watched{
 			what: "the revocation lists of " + l.Of, old: "the old ones are still in force",
 			files: l.Files, load: func() error { return d.loadLists(&l) },
@@ -110,7 +110,7 @@ func (d *daemon) look(w *watched) {
 }
 
 func (d *daemon) loadCertificate() error {
-	pair, err := config.LoadPair(d.config.TLS.Certificate, d.config.TLS.Key)
+	pair, err := config.LoadPair(d.settings().TLS.Certificate, d.settings().TLS.Key)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (d *daemon) tellMissing(l *config.Lists, now []string) {
 
 // tellStale warns, once a day, of lists whose successors are overdue.
 func (d *daemon) tellStale(told map[string]time.Time, now time.Time) {
-	for _, l := range d.config.Lists {
+	for _, l := range d.settings().Lists {
 		for _, stale := range l.Anchors.StaleLists(now) {
 			key := l.Of + "\x00" + stale.Issuer
 			if last, ok := told[key]; ok && now.Sub(last) < staleAgain {

@@ -58,12 +58,12 @@ func newWatchedDaemon(t *testing.T) *watchedDaemon {
 	w.daemon = &daemon{
 		log:      hclog.New(&hclog.LoggerOptions{Output: &w.out}),
 		callhome: server, gateway: &gateway.Gateway{}, certificates: &serverCertificates{},
-		config: &config.Config{
-			TLS:   config.ServerTLS{Certificate: w.pair, Key: w.pair},
-			Lists: []config.Lists{{Of: "the managers", Anchors: anchors, Files: []string{w.crl}}},
-		},
 	}
-	if err := errors.Join(w.loadCertificate(), w.loadLists(&w.config.Lists[0])); err != nil {
+	w.inForce.Store(indexed(&config.Config{
+		TLS:   config.ServerTLS{Certificate: w.pair, Key: w.pair},
+		Lists: []config.Lists{{Of: "the managers", Anchors: anchors, Files: []string{w.crl}}},
+	}))
+	if err := errors.Join(w.loadCertificate(), w.loadLists(&w.settings().Lists[0])); err != nil {
 		t.Fatal(err)
 	}
 	w.list = w.watchList()
@@ -128,7 +128,7 @@ func TestFilesThatChangeAreReadAgain(t *testing.T) {
 		t.Error("the old certificate is still shown")
 	}
 	revoked := &x509.Certificate{SerialNumber: big.NewInt(7), RawIssuer: w.ca.RawSubject}
-	if err := w.config.Lists[0].Anchors.Revoked([]*x509.Certificate{revoked}); err == nil {
+	if err := w.settings().Lists[0].Anchors.Revoked([]*x509.Certificate{revoked}); err == nil {
 		t.Error("the new list is not in force")
 	}
 	if n := strings.Count(w.out.String(), "since the files have changed"); n != 2 {
