@@ -23,10 +23,12 @@ var mayImport = map[string][]string{
 	"gateway":              {"internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/config":      {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/control":     {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
+	"internal/redact":      {"internal/netconf"},
+	"internal/audit":       {"gateway", "callhome", "internal/redact", "internal/netconf"},
 	"internal/store":       {"gateway", "callhome", "auth", "internal/netconf"},
 	"internal/devicesim":   {"internal/netconf"},
 	"internal/testport":    {},
-	"internal/daemon":      {"internal/config", "internal/control", "internal/store", "internal/devicesim", "gateway", "internal/share", "callhome", "auth", "internal/netconf"},
+	"internal/daemon":      {"internal/audit", "internal/config", "internal/control", "internal/store", "internal/devicesim", "gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"cmd/callhome-gateway": {"internal/daemon", "internal/config", "internal/control", "internal/devicesim", "auth"},
 	"cmd/callhome-device":  {"internal/devicesim"},
 }
