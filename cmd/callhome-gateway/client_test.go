@@ -16,7 +16,10 @@ import (
 )
 
 // fakeGateway answers with two devices, one of them hostile, and a pending one.
-type fakeGateway struct{ approved control.ApproveRequest }
+type fakeGateway struct {
+	control.Backend
+	approved control.ApproveRequest
+}
 
 func (*fakeGateway) Status(context.Context) (control.Status, error) {
 	return control.Status{

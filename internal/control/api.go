@@ -5,6 +5,7 @@ package control
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -18,6 +19,12 @@ const SocketName = "control.sock"
 // package or of auth keep it over the socket.
 type Backend interface {
 	Status(ctx context.Context) (Status, error)
+	// Reload reads the configuration file again. If it returns an error nothing
+	// has changed.
+	Reload(ctx context.Context) (ReloadResult, error)
+	// Backup writes all that a restart needs. There are private keys in it.
+	Backup(ctx context.Context, w io.Writer) error
+
 	// Devices returns the connected, away and pending devices in the order
 	// in which they should be shown, without their capabilities.
 	Devices(ctx context.Context) ([]Device, error)
@@ -28,10 +35,47 @@ type Backend interface {
 	// Reject removes a pending identity, given as in ApproveRequest.Device,
 	// and returns it.
 	Reject(ctx context.Context, device string) (Device, error)
+	// Rename gives a device another name, and returns it. Its link ends.
+	Rename(ctx context.Context, r RenameRequest) (Device, error)
 	// Forget removes what is remembered of a device, and its link.
 	Forget(ctx context.Context, name string) error
 	// Disconnect ends a device's link. The device may call again.
 	Disconnect(ctx context.Context, name string) error
+	// Trace writes the messages that managers exchange with a device, until ctx
+	// ends or the device is no more. The first write comes when it has begun.
+	Trace(ctx context.Context, device string, w io.Writer) error
+
+	CallhomeServer(ctx context.Context) (CallhomeServer, error)
+	// StartCallhome has calls accepted, and StopCallhome none any more, until the
+	// other is called or the gateway is started again. Links stay.
+	StartCallhome(ctx context.Context, r StartRequest) (CallhomeServer, error)
+	StopCallhome(ctx context.Context) (CallhomeServer, error)
+
+	// CallhomeUsers returns the callhome-users in the order in which they are
+	// tried, those that do not count last.
+	CallhomeUsers(ctx context.Context) ([]CallhomeUser, error)
+	// AddCallhomeUser makes a user entry the last callhome-user.
+	AddCallhomeUser(ctx context.Context, name string) error
+	RemoveCallhomeUser(ctx context.Context, name string) error
+	// Users returns the user entries by name, without their secrets.
+	Users(ctx context.Context) ([]User, error)
+	SaveUser(ctx context.Context, r SaveUserRequest) (User, error)
+	RemoveUser(ctx context.Context, name string) error
+	// Sessions returns the session entries by name.
+	Sessions(ctx context.Context) ([]SessionEntry, error)
+	SaveSession(ctx context.Context, r SaveSessionRequest) (SessionEntry, error)
+	RemoveSession(ctx context.Context, name string) error
+
+	// Failures returns the refused logins that are remembered.
+	Failures(ctx context.Context) ([]Failure, error)
+	// ClearFailures forgets those that the filter means, and returns how many.
+	ClearFailures(ctx context.Context, f FailureFilter) (int, error)
+	// Events returns the latest events, oldest first.
+	Events(ctx context.Context) ([]Event, error)
+	// Follow tells the latest events, oldest first, and then each new one, until
+	// ctx ends or tell fails. If tell is too slow it misses some, and is told
+	// how many in an event of the kind EventMissed.
+	Follow(ctx context.Context, tell func(Event) error) error
 }
 
 // Status is the state of the whole gateway.
@@ -60,6 +104,29 @@ type Status struct {
 	Failures []Failure `json:"failures"`
 	// Awaited are the usernames with which the next calls are met.
 	Awaited []Awaited `json:"awaited"`
+	// CallhomeRunning says that calls are accepted, which an operator can change.
+	CallhomeRunning bool `json:"callhome_running"`
+	// Draining says that the gateway is about to stop, and lets nobody in.
+	Draining bool   `json:"draining"`
+	Totals   Totals `json:"totals"`
+	// LastReload is null if the configuration was not read again yet.
+	LastReload *Reload `json:"last_reload"`
+}
+
+// Totals count what managers have done since the gateway was started.
+type Totals struct {
+	LoginsRefused   uint64 `json:"logins_refused"`
+	Sessions        uint64 `json:"sessions"`
+	Requests        uint64 `json:"requests"`
+	RequestsRefused uint64 `json:"requests_refused"`
+}
+
+// Reload is how an attempt to read the configuration again has ended.
+type Reload struct {
+	Time time.Time `json:"time"`
+	OK   bool      `json:"ok"`
+	// Error is why nothing has changed.
+	Error string `json:"error,omitempty"`
 }
 
 // Listener is the state of a listening socket. For the gateway it is that of
@@ -206,7 +273,29 @@ type ApproveRequest struct {
 	Replace bool `json:"replace,omitempty"`
 }
 
-// target is the body of the requests that name a device and no more.
-type target struct {
+// RenameRequest gives a device another name.
+type RenameRequest struct {
 	Device string `json:"device"`
+	Name   string `json:"name"`
+}
+
+// FailureFilter says which refused logins to forget; what is empty is any.
+type FailureFilter struct {
+	// Device is a name or a fingerprint.
+	Device string `json:"device,omitempty"`
+	User   string `json:"user,omitempty"`
+}
+
+// ReloadResult is what reading the configuration again has come to.
+type ReloadResult struct {
+	// Warnings are those of the file, and what was saved and does not count,
+	// each for a person.
+	Warnings []string `json:"warnings"`
+	// NeedRestart are the options that have changed, and stay as they were until
+	// the gateway is started again.
+	NeedRestart []string `json:"need_restart"`
+	// Links and Sessions are how many links of devices and sessions of managers
+	// the change has ended.
+	Links    int `json:"links"`
+	Sessions int `json:"sessions"`
 }

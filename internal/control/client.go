@@ -24,7 +24,8 @@ const (
 var _ Backend = (*Client)(nil)
 
 // Client asks a running gateway. Its methods may be called concurrently; each
-// takes 35 seconds at most.
+// takes 35 seconds at most, but for those that stream: Backup, Trace and Follow
+// take as long as their ctx and the gateway go on.
 type Client struct {
 	socket string
 	http   *http.Client
@@ -35,7 +36,6 @@ type Client struct {
 func NewClient(socket string) *Client {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	return &Client{socket: socket, http: &http.Client{
-		Timeout: clientTimeout,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -45,82 +45,71 @@ func NewClient(socket string) *Client {
 	}}
 }
 
-// Status implements Backend.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	err = c.do(ctx, http.MethodGet, "/v1/status", nil, &s)
-	return s, err
-}
-
-// Devices implements Backend.
-func (c *Client) Devices(ctx context.Context) (devices []Device, err error) {
-	err = c.do(ctx, http.MethodGet, "/v1/devices", nil, &devices)
-	return devices, err
-}
-
-// Device implements Backend.
-func (c *Client) Device(ctx context.Context, name string) (d Device, err error) {
-	if name == "" || name == "." || name == ".." {
-		return d, fmt.Errorf("%w: %q is no device", ErrInvalid, name)
-	}
-	err = c.do(ctx, http.MethodGet, "/v1/devices/"+url.PathEscape(name), nil, &d)
-	return d, err
-}
-
-// Approve implements Backend.
-func (c *Client) Approve(ctx context.Context, r ApproveRequest) (d Device, err error) {
-	err = c.do(ctx, http.MethodPost, "/v1/approve", r, &d)
-	return d, err
-}
-
-// Reject implements Backend.
-func (c *Client) Reject(ctx context.Context, device string) (d Device, err error) {
-	err = c.do(ctx, http.MethodPost, "/v1/reject", target{device}, &d)
-	return d, err
-}
-
-// Forget implements Backend.
-func (c *Client) Forget(ctx context.Context, name string) error {
-	return c.do(ctx, http.MethodPost, "/v1/forget", target{name}, nil)
-}
-
-// Disconnect implements Backend.
-func (c *Client) Disconnect(ctx context.Context, name string) error {
-	return c.do(ctx, http.MethodPost, "/v1/disconnect", target{name}, nil)
-}
-
-// do sends one request and decodes the answer into result, if it is not nil.
-func (c *Client) do(ctx context.Context, method, path string, body, result any) error {
-	var content io.Reader
-	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
-			return fmt.Errorf("encoding the request: %w", err)
-		}
-		content = bytes.NewReader(data)
-	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://callhome-gateway"+path, content)
+// ask sends one request and decodes the answer into result, if it is not nil.
+func (c *Client) ask(ctx context.Context, method, path string, body, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	response, err := c.send(ctx, method, path, body)
 	if err != nil {
-		return fmt.Errorf("making the request: %w", err)
-	}
-	response, err := c.http.Do(r)
-	if err != nil {
-		return c.unanswered(err)
+		return err
 	}
 	defer response.Body.Close()
+	if result == nil {
+		return nil
+	}
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err != nil {
 		return fmt.Errorf("reading the gateway's answer: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return remoteFailure(response.Status, data)
-	}
-	if result == nil {
-		return nil
 	}
 	if err := json.Unmarshal(data, result); err != nil {
 		return fmt.Errorf("reading the gateway's answer (is it of another version?): %w", err)
 	}
 	return nil
+}
+
+// stream sends one request, and has read take what is answered until it ends.
+func (c *Client) stream(ctx context.Context, method, path string, body any, read func(io.Reader) error) error {
+	response, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if err := read(response.Body); err != nil {
+		if errors.Is(err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
+			return fmt.Errorf("%w: it has ended in the middle of its answer", ErrStopping)
+		}
+		return err
+	}
+	return streamFailure(response.Trailer)
+}
+
+// send sends one request, and returns the answer if it is a success.
+func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var content io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encoding the request: %w", err)
+		}
+		content = bytes.NewReader(data)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://callhome-gateway"+path, content)
+	if err != nil {
+		return nil, fmt.Errorf("making the request: %w", err)
+	}
+	response, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.unanswered(err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
+	if err != nil {
+		return nil, fmt.Errorf("reading the gateway's answer: %w", err)
+	}
+	return nil, remoteFailure(response.Status, data)
 }
 
 func remoteFailure(status string, data []byte) error {

@@ -21,8 +21,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeBackend answers with what the test put into it.
+// fakeBackend answers with what the test put into it, or with what it was asked.
 type fakeBackend struct {
+	Backend
 	status  Status
 	devices []Device
 	err     error
@@ -136,7 +137,7 @@ func TestNoDevicesAreAnEmptyArray(t *testing.T) {
 }
 
 func TestErrorsKeepTheirKindAndText(t *testing.T) {
-	for _, kind := range []error{ErrInvalid, ErrNotConnected, auth.ErrUnknownDevice, auth.ErrUnknownEntry, auth.ErrNameTaken, auth.ErrAmbiguous, auth.ErrBadName, context.DeadlineExceeded} {
+	for _, kind := range []error{ErrInvalid, ErrNotConnected, ErrConfigured, ErrInUse, ErrStopping, auth.ErrUnknownDevice, auth.ErrUnknownEntry, auth.ErrNameTaken, auth.ErrAmbiguous, auth.ErrBadName, context.DeadlineExceeded} {
 		t.Run(kind.Error(), func(t *testing.T) {
 			b := &fakeBackend{err: fmt.Errorf("forgetting \"edge-1\": %w: do that", kind)}
 			err := start(t, b).Forget(t.Context(), "edge-1")

@@ -15,6 +15,12 @@ var (
 	ErrNotConnected = errors.New("the device is not connected")
 	// ErrRefused is returned to callers who may not use the socket.
 	ErrRefused = errors.New("not allowed")
+	// ErrConfigured is returned for what only the configuration file can change.
+	ErrConfigured = errors.New("it is in the configuration file")
+	// ErrInUse is returned for what cannot go while something refers to it.
+	ErrInUse = errors.New("it is in use")
+	// ErrStopping is the end of what would go on while the gateway runs.
+	ErrStopping = errors.New("the gateway stops")
 	// ErrNotRunning is returned by a Client when no gateway answers.
 	ErrNotRunning = errors.New("no gateway answers")
 )
@@ -32,6 +38,9 @@ var kinds = []struct {
 	{"unknown-entry", auth.ErrUnknownEntry, http.StatusNotFound},
 	{"name-taken", auth.ErrNameTaken, http.StatusConflict},
 	{"ambiguous", auth.ErrAmbiguous, http.StatusConflict},
+	{"configured", ErrConfigured, http.StatusConflict},
+	{"in-use", ErrInUse, http.StatusConflict},
+	{"stopping", ErrStopping, http.StatusServiceUnavailable},
 	{"not-connected", ErrNotConnected, http.StatusConflict},
 	{"timeout", context.DeadlineExceeded, http.StatusServiceUnavailable},
 }

@@ -54,16 +54,6 @@ func (b backend) Status(context.Context) (control.Status, error) {
 	return s, nil
 }
 
-func (b backend) failures() []control.Failure {
-	list := []control.Failure{}
-	for _, f := range b.callhome.Failures() {
-		list = append(list, control.Failure{
-			Identity: f.Identity.Fingerprint, Device: b.nameOf(f.Identity), User: f.User, Since: f.Since, Expires: f.Expires,
-		})
-	}
-	return list
-}
-
 func (b backend) awaited() []control.Awaited {
 	list := []control.Awaited{}
 	for addr, users := range b.callhome.Awaited() {
