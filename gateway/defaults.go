@@ -30,6 +30,9 @@ func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = hclog.NewNullLogger()
 	}
+	if o.Listen == nil {
+		o.Listen = callhome.Listen
+	}
 	o.HelloTimeout = cmp.Or(o.HelloTimeout, time.Minute)
 	o.LoginTimeout = cmp.Or(o.LoginTimeout, time.Minute)
 	o.StallTimeout = cmp.Or(o.StallTimeout, time.Minute)

@@ -30,7 +30,7 @@ type endpoint struct {
 
 // listen opens an endpoint that does not serve yet.
 func (g *Gateway) listen(transport callhome.Transport, port uint16, device string) (*endpoint, error) {
-	listener, err := callhome.Listen(g.opts.Address, port)
+	listener, err := g.opts.Listen(g.opts.Address, port)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/tls"
+	"net"
 	"net/netip"
 	"time"
 
@@ -78,6 +79,9 @@ type Options struct {
 	// MaxSessions bounds the manager sessions of one manager connection (default 32).
 	MaxSessions int
 
+	// Listen opens the socket of an endpoint (default: callhome.Listen). Closing
+	// it must let another Listen have the port.
+	Listen func(address netip.Addr, port uint16) (net.Listener, error)
 	// Recorder is told of what managers do. nil: nobody is.
 	Recorder Recorder
 	// Log receives one line per manager session. Default: nothing is logged.

@@ -14,8 +14,8 @@ var errLater = errors.New("this is not there yet")
 // those whose manager would not come in any more as it did, those on an
 // endpoint that is no more, those of a device that is no more or whose sessions
 // are shared otherwise. What a manager may ask of its devices changes for
-// sessions that run, too. HostKeys, PortStore, Recorder, TempDir and Log stay
-// as they were given to New.
+// sessions that run, too. HostKeys, PortStore, Listen, Recorder, TempDir and
+// Log stay as they were given to New.
 func (g *Gateway) Reload(o Options) (ended int, err error) { return 0, errLater }
 
 // Drain lets no new session begin, and returns when the last has ended or ctx
