@@ -34,6 +34,7 @@ type relay struct {
 	opts   *Options
 	link   link
 	device session
+	policy policy
 
 	stream  *stream
 	manager *netconf.Conn
@@ -47,13 +48,15 @@ type relay struct {
 	leaving atomic.Bool // the manager has said that it goes
 
 	received, sent atomic.Uint64 // messages from and to the manager
+	denied         atomic.Uint64 // requests that were not the manager's to make
 }
 
-// newRelay returns a relay between the stream of a manager and a device's
-// session. It calls end with the reason why it ends; ctx ends then.
-func newRelay(ctx context.Context, end func(*ending), opts *Options, held *budget, l link, device session, manager *stream) *relay {
+// newRelay returns a relay between the stream of a manager, who may do what the
+// policy says, and a device's session. It calls end with the reason why it
+// ends; ctx ends then.
+func newRelay(ctx context.Context, end func(*ending), opts *Options, held *budget, p policy, l link, device session, manager *stream) *relay {
 	r := &relay{
-		ctx: ctx, end: end, opts: opts, link: l, device: device,
+		ctx: ctx, end: end, opts: opts, link: l, device: device, policy: p,
 		stream: manager, manager: netconf.NewConn(manager), checker: netconf.NewChecker(),
 		spool: spool{budget: held, limit: opts.MaxMessage, memory: opts.SpoolMemory, grace: opts.StallTimeout, dir: opts.TempDir},
 	}

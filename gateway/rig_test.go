@@ -19,6 +19,7 @@ type rig struct {
 	relay   *relay
 	ended   chan *ending
 	cancel  func(*ending)
+	allowed *testPolicy
 	work    sync.WaitGroup
 }
 
@@ -43,11 +44,11 @@ func newRigWith(t testing.TB, opts Options, device netconf.Framing, hello *netco
 	ctx, cancel := context.WithCancelCause(context.Background())
 	r := &rig{
 		t: t, manager: netconf.NewConn(far), wire: far, device: deviceEnd,
-		link: newFakeLink(1, nil), ended: make(chan *ending, 1),
+		link: newFakeLink(1, nil), allowed: newTestPolicy(), ended: make(chan *ending, 1),
 		cancel: func(e *ending) { cancel(e) },
 	}
 	stream := newStream(near, opts.StallTimeout, func(reason string) { cancel(&ending{reason: reason}) })
-	r.relay = newRelay(ctx, r.cancel, &opts, newBudget(opts.SpoolBudget, nil), r.link, session, stream)
+	r.relay = newRelay(ctx, r.cancel, &opts, newBudget(opts.SpoolBudget, nil), r.allowed, r.link, session, stream)
 	// What the SSH side does when a session ends.
 	stop := context.AfterFunc(ctx, func() {
 		session.Close()

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
 	"callhome-gateway/internal/share"
 
@@ -24,6 +26,9 @@ type managerSession struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // what runs besides serve
 
+	// manager is as it is configured at present; nil when it is no more.
+	manager atomic.Pointer[auth.Manager]
+
 	linked chan link // tells watch which link to watch
 	stream *stream
 
@@ -40,7 +45,16 @@ func newManagerSession(c *managerConn, bytes io.ReadWriteCloser) *managerSession
 	s.stream = newStream(bytes, s.opts.StallTimeout, func(reason string) {
 		s.end(&ending{reason: reason, status: 1, abrupt: true})
 	})
+	s.manager.Store(s.opts.manager(c.grant.manager))
 	return s
+}
+
+// access implements policy.
+func (s *managerSession) access() *auth.Access {
+	if m := s.manager.Load(); m != nil {
+		return &m.Access
+	}
+	return nil
 }
 
 // end begins the end of the session; the first reason counts.
@@ -105,7 +119,7 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	s.linked <- l // until here open tells of its end, and knows more of it
 	defer device.Close()
 	defer context.AfterFunc(s.ctx, func() { _ = device.Close() })()
-	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.e.g.budgets[s.conn.grant.manager], l, device, s.stream)
+	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.e.g.budgets[s.conn.grant.manager], s, l, device, s.stream)
 	s.device, s.since = device, time.Now()
 	if !d.enter(s) {
 		s.refuse(refused("the device was forgotten", unknownDevice(d.name)))
@@ -171,12 +185,22 @@ func (s *managerSession) logStart() {
 		"session_id", s.device.Hello().SessionID)
 }
 
+// logDenied implements policy.
+func (s *managerSession) logDenied(what string) {
+	s.opts.Log.Info("a manager is denied a request", "manager", s.conn.grant.manager, "device", s.conn.grant.device,
+		"remote", s.conn.source, "session_id", s.device.Hello().SessionID, "request", what)
+}
+
 func (s *managerSession) logEnd(why *ending) {
 	status := s.status()
-	s.opts.Log.Info("a manager session ends", append([]any{
+	values := []any{
 		"manager", status.Manager, "device", s.conn.grant.device, "remote", status.Source,
 		"session_id", status.SessionID, "lasted", time.Since(s.since).Round(time.Millisecond),
 		"messages_in", status.MessagesIn, "messages_out", status.MessagesOut,
 		"bytes_in", status.BytesIn, "bytes_out", status.BytesOut,
-	}, why.values()...)...)
+	}
+	if n := s.relay.denied.Load(); n > 0 {
+		values = append(values, "denied", n)
+	}
+	s.opts.Log.Info("a manager session ends", append(values, why.values()...)...)
 }

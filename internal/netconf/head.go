@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// NamespaceNMDA is the namespace of edit-data (RFC 8526).
+// NamespaceNMDA is the namespace of get-data and edit-data (RFC 8526).
 const NamespaceNMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
 
 // maxArgument bounds a session-id or datastore name as it was sent.
@@ -35,6 +35,7 @@ type argument struct {
 }
 
 var arguments = map[Name]argument{
+	{NamespaceBase, "get-config"}:    {name: "source"},
 	{NamespaceBase, "edit-config"}:   {name: "target"},
 	{NamespaceBase, "copy-config"}:   {name: "target"},
 	{NamespaceBase, "delete-config"}: {name: "target"},
@@ -42,6 +43,7 @@ var arguments = map[Name]argument{
 	{NamespaceBase, "unlock"}:        {name: "target"},
 	{NamespaceBase, "validate"}:      {name: "source"},
 	{NamespaceBase, "kill-session"}:  {name: "session-id", text: true},
+	{NamespaceNMDA, "get-data"}:      {name: "datastore", text: true},
 	{NamespaceNMDA, "edit-data"}:     {name: "datastore", text: true},
 }
 

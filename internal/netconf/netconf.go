@@ -61,8 +61,9 @@ type Head struct {
 	Op Name
 	// Target is the datastore that the operation works on ("running",
 	// "candidate", "startup", or "url"): of edit-config, edit-data,
-	// copy-config, delete-config, lock, unlock, validate (its source). One
-	// that is not in the base namespace is "{namespace}name".
+	// copy-config, delete-config, lock, unlock, and get-config, get-data and
+	// validate (their source). One that is not in the base namespace is
+	// "{namespace}name".
 	Target string
 	// ID is the message-id of an rpc or rpc-reply, entities resolved; HasID
 	// tells an absent one from an empty one.
