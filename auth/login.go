@@ -65,6 +65,11 @@ type Logins struct {
 	// decoy is the hash that is computed where there is none to compare with:
 	// the most expensive of the managers'. Empty when no password is right.
 	decoy string
+	*loginMemory
+}
+
+// loginMemory is what outlives a change of the managers.
+type loginMemory struct {
 	// hash is bcrypt.CompareHashAndPassword, but for tests.
 	hash      func(hash, password []byte) error
 	queue     hashQueue
@@ -86,6 +91,25 @@ const (
 // NewLogins returns the decision, or an error that names what is wrong with a
 // manager or a CA.
 func NewLogins(o LoginOptions) (*Logins, error) {
+	memory := &loginMemory{
+		hash: bcrypt.CompareHashAndPassword,
+		// Hashing takes a quarter of a second of CPU: half of the machine stays
+		// with the sessions that run.
+		queue:     hashQueue{slots: max(1, runtime.GOMAXPROCS(0)/2), most: o.hashWaiting()},
+		penalties: newPenalties(),
+		cache:     newLoginCache(),
+		known:     NewRecent[netip.Prefix](knownTTL, knownSize),
+	}
+	return memory.logins(o)
+}
+
+// With returns the decision by other options, except for Places, which stay. The
+// two share what they remember: whoever has guessed goes on paying for it, and
+// right passwords are known as long as their hashes stay.
+func (l *Logins) With(o LoginOptions) (*Logins, error) { return l.logins(o) }
+
+// logins returns the decision by these options.
+func (memory *loginMemory) logins(o LoginOptions) (*Logins, error) {
 	userCAs, err := newUserCAs(o.UserCAs)
 	if err != nil {
 		return nil, err
@@ -95,13 +119,7 @@ func NewLogins(o LoginOptions) (*Logins, error) {
 		byCertificate: make(map[string]*Manager, len(o.Managers)),
 		userCAs:       userCAs,
 		sources:       o.Sources,
-		hash:          bcrypt.CompareHashAndPassword,
-		// Hashing takes a quarter of a second of CPU: half of the machine stays
-		// with the sessions that run.
-		queue:     hashQueue{slots: max(1, runtime.GOMAXPROCS(0)/2), most: o.hashWaiting()},
-		penalties: newPenalties(),
-		cache:     newLoginCache(),
-		known:     NewRecent[netip.Prefix](knownTTL, knownSize),
+		loginMemory:   memory,
 	}
 	worst := 0
 	for i := range o.Managers {
@@ -122,6 +140,9 @@ func NewLogins(o LoginOptions) (*Logins, error) {
 	}
 	return l, nil
 }
+
+// Manager returns the manager of that name, or nil.
+func (l *Logins) Manager(name string) *Manager { return l.managers[name] }
 
 func (l *Logins) addCertificateNames(m *Manager) error {
 	for _, name := range append([]string{m.Name}, m.CertificateNames...) {

@@ -98,6 +98,7 @@ func (m *Manager) check() error {
 var (
 	ErrUnknownManager = errors.New("no manager has this name")
 	ErrWrongPassword  = errors.New("wrong password")
+	ErrOldPassword    = errors.New("the manager's password is another one by now")
 	ErrUnknownKey     = errors.New("the key is not among the manager's authorized keys")
 	ErrDeviceDenied   = errors.New("the manager may not reach this device")
 	ErrPenalty        = errors.New("too many failed logins from this address")

@@ -39,6 +39,12 @@ func (l *Logins) UserCertificate(a Attempt, cert *ssh.Certificate) (*Manager, er
 	if err := l.checkUserCert(cert, a.Source, time.Now()); err != nil {
 		return nil, refusedCert(cert, err)
 	}
+	return l.holder(a, cert)
+}
+
+// holder returns the manager that a certificate of one of the CAs proves, if it
+// may reach the device.
+func (l *Logins) holder(a Attempt, cert *ssh.Certificate) (*Manager, error) {
 	m, reason := l.find(a)
 	if reason != nil {
 		return nil, reason
@@ -59,9 +65,10 @@ func refusedCert(cert *ssh.Certificate, err error) error {
 // checkUserCert returns why the certificate lets nobody in from there now. The
 // cheap checks come first.
 func (l *Logins) checkUserCert(cert *ssh.Certificate, source netip.Addr, now time.Time) error {
+	if err := l.checkUserCA(cert); err != nil {
+		return err
+	}
 	switch {
-	case !l.userCAs[string(cert.SignatureKey.Marshal())]:
-		return errors.New("its CA is not among those of the gateway (user_ca)")
 	case cert.CertType != ssh.UserCert:
 		return errors.New("it is a host's, not a user's")
 	case !slices.Contains(SignatureAlgorithms(), cert.Signature.Format):
@@ -78,6 +85,13 @@ func (l *Logins) checkUserCert(cert *ssh.Certificate, source netip.Addr, now tim
 	// Only this can check the signature; the rest it checks once more.
 	checker := ssh.CertChecker{SupportedCriticalOptions: []string{sourceAddress}, Clock: func() time.Time { return now }}
 	return checker.CheckCert(cert.ValidPrincipals[0], cert)
+}
+
+func (l *Logins) checkUserCA(cert *ssh.Certificate) error {
+	if !l.userCAs[string(cert.SignatureKey.Marshal())] {
+		return errors.New("its CA is not among those of the gateway (user_ca)")
+	}
+	return nil
 }
 
 // checkCriticalOptions returns an error when an option of a certificate

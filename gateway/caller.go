@@ -11,8 +11,7 @@ import (
 
 // caller returns where a connection comes from, as a proxy tells it where there
 // is one, and whether anybody may connect from there. Why not is in the log.
-func (e *endpoint) caller(conn net.Conn) (source netip.AddrPort, ok bool) {
-	o := &e.g.opts
+func (e *endpoint) caller(conn net.Conn, o *settings) (source netip.AddrPort, ok bool) {
 	source, _, err := callhome.Caller(e.ctx, conn, o.Proxies)
 	switch {
 	case errors.Is(err, callhome.ErrProxyCheck), err != nil && e.ctx.Err() != nil:
@@ -31,7 +30,7 @@ func (e *endpoint) caller(conn net.Conn) (source netip.AddrPort, ok bool) {
 // many.
 func (e *endpoint) logTurnedAway(message string, source netip.Addr, values ...any) {
 	if n := e.g.turnedAway.report(time.Now()); n > 0 {
-		e.g.opts.Log.Warn(message, append(values, "remote", source, "port", e.port, "turned_away", n)...)
+		e.g.opts().Log.Warn(message, append(values, "remote", source, "port", e.port, "turned_away", n)...)
 	}
 }
 

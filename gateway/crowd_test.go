@@ -102,8 +102,10 @@ func TestWhoWaitsForUsKeepsItsPlace(t *testing.T) {
 func TestLoginsMakeSourcesKnown(t *testing.T) {
 	opts := nocOptions(t)
 	h := serve(t, opts)
-	failed := func() bool { return !h.logins.Arrival(netip.MustParseAddr("127.0.0.1")).Source.IsValid() }
-	known := func() bool { return !h.logins.Arrival(netip.MustParseAddr("127.0.0.1")).Penalised }
+	failed := func() bool {
+		return !h.Gateway.opts().logins.Arrival(netip.MustParseAddr("127.0.0.1")).Source.IsValid()
+	}
+	known := func() bool { return !h.Gateway.opts().logins.Arrival(netip.MustParseAddr("127.0.0.1")).Penalised }
 	if failed() || known() {
 		t.Fatal("the source is not new")
 	}

@@ -30,7 +30,8 @@ type endpoint struct {
 
 // listen opens an endpoint that does not serve yet.
 func (g *Gateway) listen(transport callhome.Transport, port uint16, device string) (*endpoint, error) {
-	listener, err := g.opts.Listen(g.opts.Address, port)
+	set := g.opts()
+	listener, err := set.Listen(set.Address, port)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (e *endpoint) accept() {
 		// Out of file descriptors, as a rule: it passes.
 		if time.Since(said) > sayAgain {
 			said = time.Now()
-			e.g.opts.Log.Warn("cannot accept a manager's connection", "port", e.port, "error", err)
+			e.g.opts().Log.Warn("cannot accept a manager's connection", "port", e.port, "error", err)
 		}
 		select {
 		case <-time.After(pause):
@@ -148,7 +149,7 @@ func (g *Gateway) listenFor(d *device, transport callhome.Transport) (*endpoint,
 			return nil, err
 		}
 		tried[port] = true
-		g.opts.Log.Warn("another program has a port of the range, the device gets the next one",
+		g.opts().Log.Warn("another program has a port of the range, the device gets the next one",
 			"device", d.name, "port", port)
 	}
 }
@@ -156,6 +157,6 @@ func (g *Gateway) listenFor(d *device, transport callhome.Transport) (*endpoint,
 // noteStore logs that a port could not be stored: it works until a restart.
 func (g *Gateway) noteStore(device string, err error) {
 	if err != nil {
-		g.opts.Log.Warn("cannot store the device's port", "device", device, "error", err)
+		g.opts().Log.Warn("cannot store the device's port", "device", device, "error", err)
 	}
 }

@@ -10,30 +10,25 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // Gateway holds the devices by name, their endpoints, and the manager sessions
 // on them. Its methods may be called concurrently.
 type Gateway struct {
-	opts    Options
-	logins  *auth.Logins
-	ssh     *ssh.ServerConfig // lacks its callbacks
-	tls     *tls.Config       // and this one its
+	current atomic.Pointer[settings]
+	tls     *tls.Config // lacks its callbacks
 	ports   *portBook
-	budgets map[string]*budget // by manager
 	arrive  *auth.Places
 	dropped tally
 	refused refusedLogins
@@ -57,34 +52,30 @@ type Gateway struct {
 
 // New checks the options and returns a Gateway that does not listen yet.
 func New(opts Options) (*Gateway, error) {
-	opts = opts.withDefaults()
-	if err := opts.check(); err != nil {
-		return nil, err
-	}
-	logins, err := auth.NewLogins(auth.LoginOptions{Managers: opts.Managers, UserCAs: opts.UserCAs, Sources: opts.Sources, Places: opts.MaxLogins})
+	set, err := newSettings(opts)
 	if err != nil {
 		return nil, err
 	}
-	config, err := newServerConfig(opts.HostKeys)
-	if err != nil {
-		return nil, err
-	}
-	ports, err := newPortBook(&opts)
+	ports, err := newPortBook(&set.Options)
 	if err != nil {
 		return nil, err
 	}
 	g := &Gateway{
-		opts: opts, logins: logins, ssh: config, tls: newTLSConfig(), ports: ports, started: time.Now(),
-		budgets: newBudgets(&opts),
-		arrive:  auth.NewPlaces(opts.MaxLogins),
+		tls: newTLSConfig(), ports: ports, started: time.Now(),
+		arrive:  auth.NewPlaces(set.MaxLogins),
 		devices: make(map[string]*device),
 	}
+	g.current.Store(set)
 	g.ctx, g.stop = context.WithCancel(context.Background())
-	for _, d := range opts.Devices {
-		g.addLocked(d)
+	for _, d := range set.Devices {
+		g.addLocked(d.Name)
 	}
 	return g, nil
 }
+
+// opts returns the options as they are at present. Whoever needs several that
+// fit together asks once.
+func (g *Gateway) opts() *settings { return g.current.Load() }
 
 // Listen opens the shared endpoints and those of all devices that have a port
 // already, configured or assigned before. Nobody is served before Serve. It
@@ -104,12 +95,12 @@ func (g *Gateway) Listen() error {
 // report logs why a device has no endpoint where nobody else can be told.
 func (g *Gateway) report(err error) {
 	if err != nil {
-		g.opts.Log.Error("a device has no endpoint of its own", "error", err)
+		g.opts().Log.Error("a device has no endpoint of its own", "error", err)
 	}
 }
 
 func (g *Gateway) listenConfigured() error {
-	return g.opts.eachPort(func(p configuredPort) error {
+	return g.opts().eachPort(func(p configuredPort) error {
 		e, err := g.listen(p.transport, p.port, p.device)
 		switch {
 		case err != nil:
@@ -218,7 +209,7 @@ func (g *Gateway) Forget(name string) {
 		e.close()
 	}
 	if err := g.ports.forget(name); err != nil {
-		g.opts.Log.Warn("cannot note that a port is free again", "device", name, "error", err)
+		g.opts().Log.Warn("cannot note that a port is free again", "device", name, "error", err)
 	}
 }
 
@@ -247,13 +238,13 @@ func (g *Gateway) deviceLocked(name string) *device {
 	if d := g.devices[name]; d != nil {
 		return d
 	}
-	return g.addLocked(DeviceConfig{Name: name})
+	return g.addLocked(name)
 }
 
-func (g *Gateway) addLocked(config DeviceConfig) *device {
-	config.Sessions = cmp.Or(config.Sessions, g.opts.Sessions, SessionsAuto)
-	d := newDevice(config, g.opts.Log)
-	g.devices[config.Name] = d
+func (g *Gateway) addLocked(name string) *device {
+	set := g.opts()
+	d := newDevice(set.device(name), set.Log)
+	g.devices[name] = d
 	return d
 }
 

@@ -88,6 +88,7 @@ func (b *logBuffer) linesWith(text string) (lines []string) {
 // house is a gateway that serves, and its shared port.
 type house struct {
 	*Gateway
+	opts Options // that it began with
 	t    testing.TB
 	log  *logBuffer
 	stop func()
@@ -118,6 +119,7 @@ func serve(t testing.TB, opts Options) *house {
 	if h.Gateway, err = New(opts); err != nil {
 		t.Fatal(err)
 	}
+	h.opts = h.Gateway.opts().Options
 	if err := h.Listen(); err != nil {
 		t.Fatal(err)
 	}

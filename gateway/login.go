@@ -31,11 +31,12 @@ type visitor interface {
 // handle serves one connection of a manager, from accept to its end.
 func (e *endpoint) handle(conn net.Conn) {
 	defer conn.Close()
-	source, ok := e.caller(conn)
+	set := e.g.opts()
+	source, ok := e.caller(conn, set)
 	if !ok {
 		return
 	}
-	arrival := e.g.logins.Arrival(source.Addr())
+	arrival := set.logins.Arrival(source.Addr())
 	arrival.Evict = func() { _ = conn.Close() }
 	place := e.g.arrive.Enter(arrival)
 	if place == nil {
@@ -43,20 +44,20 @@ func (e *endpoint) handle(conn net.Conn) {
 		return
 	}
 	begin := time.Now()
-	v := e.login(conn, source, place)
+	v := e.login(set, conn, source, place)
 	place.Leave()
 	switch {
 	case place.Evicted():
 		e.logDropped(source.Addr())
 	case v == nil:
-		e.g.logins.Failed(source.Addr())
+		set.logins.Failed(source.Addr())
 	}
 	if v == nil {
 		return
 	}
-	e.g.logins.LoggedIn(source.Addr())
+	set.logins.LoggedIn(source.Addr())
 	granted := v.about().grant
-	e.g.opts.Log.Debug("a manager has logged in", "manager", granted.manager, "device", logged(granted.device),
+	e.g.opts().Log.Debug("a manager has logged in", "manager", granted.manager, "device", logged(granted.device),
 		"transport", string(e.transport), "remote", source, "took", time.Since(begin))
 	if refusal := e.g.quotas.connect(granted); refusal != "" {
 		v.turnAway(refusal)
@@ -66,17 +67,17 @@ func (e *endpoint) handle(conn net.Conn) {
 }
 
 // login lets a manager in, or returns nil when it has logged why not.
-func (e *endpoint) login(conn net.Conn, source netip.AddrPort, place *auth.Place) visitor {
+func (e *endpoint) login(set *settings, conn net.Conn, source netip.AddrPort, place *auth.Place) visitor {
 	if e.transport == callhome.TLS {
-		return e.loginTLS(conn, source)
+		return e.loginTLS(set, conn, source)
 	}
-	return e.loginSSH(conn, source, place)
+	return e.loginSSH(set, conn, source, place)
 }
 
 // logDropped notes a connection that got no place, or lost it to another.
 func (e *endpoint) logDropped(source netip.Addr) {
 	if n := e.g.dropped.report(time.Now()); n > 0 {
-		e.g.opts.Log.Warn("too many managers are logging in at once, connections are dropped",
+		e.g.opts().Log.Warn("too many managers are logging in at once, connections are dropped",
 			"dropped", n, "remote", source, "port", e.port)
 	}
 }
@@ -84,6 +85,6 @@ func (e *endpoint) logDropped(source netip.Addr) {
 // logStranger notes a connection that ended before it tried to log in: a port
 // scan, or a monitor that looks whether the port is open.
 func (e *endpoint) logStranger(source netip.Addr, err error) {
-	e.g.opts.Log.Debug("a manager's connection ended before a login",
+	e.g.opts().Log.Debug("a manager's connection ended before a login",
 		"remote", source, "port", e.port, "error", logged(err.Error()))
 }

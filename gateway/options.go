@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"slices"
 	"time"
 
 	"callhome-gateway/auth"
@@ -87,15 +86,6 @@ type Options struct {
 	Recorder Recorder
 	// Log receives one line per manager session. Default: nothing is logged.
 	Log hclog.Logger
-}
-
-// manager returns the manager of that name, or nil.
-func (o *Options) manager(name string) *auth.Manager {
-	i := slices.IndexFunc(o.Managers, func(m auth.Manager) bool { return m.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &o.Managers[i]
 }
 
 // DeviceConfig is a device that the configuration names.

@@ -67,7 +67,7 @@ func (r *refusedLogins) addLocked(kind refusedLogin, now time.Time) bool {
 func (e *endpoint) logRefusedLogin(kind refusedLogin, source netip.Addr, values ...any) {
 	line, before, others := e.g.refused.note(kind, time.Now())
 	if others > 0 {
-		e.g.opts.Log.Warn("more logins of managers are refused than the log tells one by one",
+		e.g.opts().Log.Warn("more logins of managers are refused than the log tells one by one",
 			"refused", others, "remote", source, "port", e.port)
 	}
 	if !line {
@@ -77,5 +77,5 @@ func (e *endpoint) logRefusedLogin(kind refusedLogin, source netip.Addr, values 
 	if before > 0 {
 		values = append(values, "repeated", before)
 	}
-	e.g.opts.Log.Warn("a manager's login was refused", values...)
+	e.g.opts().Log.Warn("a manager's login was refused", values...)
 }

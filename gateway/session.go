@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"callhome-gateway/auth"
@@ -26,9 +25,6 @@ type managerSession struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // what runs besides serve
 
-	// manager is as it is configured at present; nil when it is no more.
-	manager atomic.Pointer[auth.Manager]
-
 	linked chan link // tells watch which link to watch
 	stream *stream
 
@@ -40,18 +36,17 @@ type managerSession struct {
 
 // newManagerSession returns a session on the manager's bytes.
 func newManagerSession(c *managerConn, bytes io.ReadWriteCloser) *managerSession {
-	s := &managerSession{conn: c, opts: &c.e.g.opts, linked: make(chan link, 1)}
+	s := &managerSession{conn: c, opts: &c.e.g.opts().Options, linked: make(chan link, 1)}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.stream = newStream(bytes, s.opts.StallTimeout, func(reason string) {
 		s.end(&ending{reason: reason, status: 1, abrupt: true})
 	})
-	s.manager.Store(s.opts.manager(c.grant.manager))
 	return s
 }
 
 // access implements policy.
 func (s *managerSession) access() *auth.Access {
-	if m := s.manager.Load(); m != nil {
+	if m := s.conn.manager(); m != nil {
 		return &m.Access
 	}
 	return nil
@@ -119,7 +114,7 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	s.linked <- l // until here open tells of its end, and knows more of it
 	defer device.Close()
 	defer context.AfterFunc(s.ctx, func() { _ = device.Close() })()
-	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.e.g.budgets[s.conn.grant.manager], s, l, device, s.stream)
+	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.budget, s, l, device, s.stream)
 	s.device, s.since = device, time.Now()
 	if !d.enter(s) {
 		s.refuse(refused("the device was forgotten", unknownDevice(d.name)))

@@ -40,13 +40,15 @@ func newBudget(n int64, all *budget) *budget {
 	return b
 }
 
-// newBudgets returns a budget for each manager. One alone can take a quarter
-// of all, or whatever a single request may need.
-func newBudgets(o *Options) map[string]*budget {
-	all := newBudget(o.SpoolBudget, nil)
+// newBudgets returns a budget for each manager, the one that it had where there
+// is one. One alone can take a quarter of all, or whatever a single request may
+// need.
+func newBudgets(o *Options, all *budget, before map[string]*budget) map[string]*budget {
 	budgets := make(map[string]*budget, len(o.Managers))
 	for _, m := range o.Managers {
-		budgets[m.Name] = newBudget(max(o.SpoolBudget/4, o.MaxMessage), all)
+		if budgets[m.Name] = before[m.Name]; budgets[m.Name] == nil {
+			budgets[m.Name] = newBudget(max(o.SpoolBudget/4, o.MaxMessage), all)
+		}
 	}
 	return budgets
 }

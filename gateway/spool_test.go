@@ -13,9 +13,10 @@ import (
 )
 
 func TestBudgetOfOneManager(t *testing.T) {
+	all := newBudget(400, nil)
 	budgets := newBudgets(&Options{SpoolBudget: 400, MaxMessage: 10, Managers: []auth.Manager{
 		{Name: "a"}, {Name: "b"}, {Name: "c"}, {Name: "d"}, {Name: "e"},
-	}})
+	}}, all, nil)
 	for _, name := range []string{"a", "b", "c", "d"} {
 		if !budgets[name].take(100) || budgets[name].take(1) {
 			t.Errorf("manager %s has not a quarter", name)
@@ -28,7 +29,11 @@ func TestBudgetOfOneManager(t *testing.T) {
 	if !budgets["e"].take(50) || budgets["a"].take(1) {
 		t.Error("what one gave back is not there for another")
 	}
-	large := newBudgets(&Options{SpoolBudget: 400, MaxMessage: 300, Managers: []auth.Manager{{Name: "a"}}})
+	later := newBudgets(&Options{SpoolBudget: 400, MaxMessage: 10, Managers: []auth.Manager{{Name: "a"}, {Name: "f"}}}, all, budgets)
+	if later["a"] != budgets["a"] || later["f"].take(1) {
+		t.Error("other managers make more room")
+	}
+	large := newBudgets(&Options{SpoolBudget: 400, MaxMessage: 300, Managers: []auth.Manager{{Name: "a"}}}, newBudget(400, nil), nil)
 	if !large["a"].take(300) {
 		t.Error("a request that is allowed has no room")
 	}

@@ -89,7 +89,7 @@ func (c *sshConn) enter() (refusal string) {
 	if c.closing {
 		return "this endpoint is closing"
 	}
-	perConnection := c.e.g.opts.MaxSessions
+	perConnection := c.e.g.opts().MaxSessions
 	if c.open >= perConnection {
 		return "too many sessions on this connection"
 	}

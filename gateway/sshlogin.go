@@ -13,20 +13,27 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// grantKey is the key of a grant in Permissions.ExtraData.
-type grantKey struct{}
+// admissionKey is the key of an admission in Permissions.ExtraData.
+type admissionKey struct{}
 
-func permit(manager *auth.Manager, device string) *ssh.Permissions {
-	return &ssh.Permissions{ExtraData: map[any]any{grantKey{}: grant{manager.Name, device}}}
+// admission is what a callback has granted, and for what.
+type admission struct {
+	grant grant
+	shown credential
+}
+
+func permit(manager *auth.Manager, device string, shown auth.Credential) *ssh.Permissions {
+	a := admission{grant{manager.Name, device}, credential{Credential: shown}}
+	return &ssh.Permissions{ExtraData: map[any]any{admissionKey{}: a}}
 }
 
 // loginSSH makes the SSH handshake and lets the manager log in, or returns nil.
-func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort, place *auth.Place) visitor {
-	ctx, cancel := context.WithTimeout(e.ctx, e.g.opts.LoginTimeout)
+func (e *endpoint) loginSSH(set *settings, conn net.Conn, source netip.AddrPort, place *auth.Place) visitor {
+	ctx, cancel := context.WithTimeout(e.ctx, set.LoginTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := sshLogin{e: e, ctx: ctx, conn: conn, place: place, source: source.Addr()}
-	config := *e.g.ssh
+	l := sshLogin{e: e, set: set, ctx: ctx, conn: conn, place: place, source: source.Addr()}
+	config := *set.ssh
 	config.PasswordCallback = l.password
 	config.PublicKeyCallback = l.publicKey
 	server, channels, requests, err := ssh.NewServerConn(&unproxied{Conn: conn, e: e, source: source.Addr()}, &config)
@@ -34,19 +41,23 @@ func (e *endpoint) loginSSH(conn net.Conn, source netip.AddrPort, place *auth.Pl
 		l.report(err)
 		return nil
 	}
-	granted, ok := server.Permissions.ExtraData[grantKey{}].(grant)
+	admitted, ok := server.Permissions.ExtraData[admissionKey{}].(admission)
 	if !ok {
 		return nil // no callback of ours returns such permissions
 	}
 	return &sshConn{
-		managerConn: managerConn{e: e, conn: conn, grant: granted, source: source},
-		channels:    channels, requests: requests,
+		managerConn: managerConn{
+			e: e, conn: conn, grant: admitted.grant, shown: admitted.shown, source: source,
+			budget: set.budgets[admitted.grant.manager],
+		},
+		channels: channels, requests: requests,
 	}
 }
 
 // sshLogin is one SSH connection on its way in.
 type sshLogin struct {
 	e      *endpoint
+	set    *settings
 	ctx    context.Context
 	conn   net.Conn
 	place  *auth.Place
@@ -74,28 +85,34 @@ func (l *sshLogin) target(user string) (manager, device string) {
 }
 
 func (l *sshLogin) password(conn ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-	return l.decide(conn, func(a auth.Attempt) (*auth.Manager, error) {
-		return l.e.g.logins.Password(l.ctx, a, password)
+	return l.decide(conn, func(a auth.Attempt) (*auth.Manager, auth.Credential, error) {
+		m, err := l.set.logins.Password(l.ctx, a, password)
+		if err != nil {
+			return nil, auth.Credential{}, err
+		}
+		return m, auth.Credential{PasswordHash: m.PasswordHash}, nil
 	})
 }
 
 func (l *sshLogin) publicKey(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	return l.decide(conn, func(a auth.Attempt) (*auth.Manager, error) {
+	return l.decide(conn, func(a auth.Attempt) (*auth.Manager, auth.Credential, error) {
 		if cert, ok := key.(*ssh.Certificate); ok {
-			return l.e.g.logins.UserCertificate(a, cert)
+			m, err := l.set.logins.UserCertificate(a, cert)
+			return m, auth.Credential{UserCertificate: cert}, err
 		}
-		return l.e.g.logins.Key(a, key)
+		m, err := l.set.logins.Key(a, key)
+		return m, auth.Credential{Key: key}, err
 	})
 }
 
-func (l *sshLogin) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Manager, error)) (*ssh.Permissions, error) {
+func (l *sshLogin) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Manager, auth.Credential, error)) (*ssh.Permissions, error) {
 	name, device := l.target(conn.User())
-	manager, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source, Working: l.working})
+	manager, shown, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source, Working: l.working})
 	if err != nil {
 		l.refuse(conn.User(), err)
 		return nil, err
 	}
-	return permit(manager, device), nil
+	return permit(manager, device, shown), nil
 }
 
 // working keeps the place while the manager waits for us.
@@ -121,6 +138,6 @@ func (l *sshLogin) report(err error) {
 		return
 	}
 	user := logged(l.user)
-	kind := refusedLogin{l.e.g.opts.Sources.Of(l.source), user, strings.Join(l.reasons, "; ")}
+	kind := refusedLogin{l.set.Sources.Of(l.source), user, strings.Join(l.reasons, "; ")}
 	l.e.logRefusedLogin(kind, l.source, "user", user)
 }

@@ -21,11 +21,11 @@ import (
 // and whether it may use the device, or returns nil. All that a refused manager
 // sees is an alert; in TLS 1.3 it sees even that only when it first reads, for
 // its side of the handshake is over by then.
-func (e *endpoint) loginTLS(conn net.Conn, source netip.AddrPort) visitor {
-	ctx, cancel := context.WithTimeout(e.ctx, e.g.opts.LoginTimeout)
+func (e *endpoint) loginTLS(set *settings, conn net.Conn, source netip.AddrPort) visitor {
+	ctx, cancel := context.WithTimeout(e.ctx, set.LoginTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := tlsLogin{e: e, source: source.Addr()}
+	l := tlsLogin{e: e, set: set, source: source.Addr()}
 	config := e.g.tls.Clone()
 	config.GetConfigForClient = l.hear
 	config.GetCertificate = l.certificate
@@ -36,13 +36,18 @@ func (e *endpoint) loginTLS(conn net.Conn, source netip.AddrPort) visitor {
 		hangUp(conn, time.Now().Add(abruptGrace))
 		return nil
 	}
-	return newTLSSession(&managerConn{e: e, conn: conn, grant: l.granted, source: source}, server)
+	state := server.ConnectionState()
+	return newTLSSession(&managerConn{
+		e: e, conn: conn, grant: l.granted, source: source, budget: set.budgets[l.granted.manager],
+		shown: credential{certificates: state.PeerCertificates, serverName: state.ServerName},
+	}, server)
 }
 
 // tlsLogin is one TLS connection on its way in. The manager has proven nothing
 // when decide is asked: what it grants counts once the handshake is complete.
 type tlsLogin struct {
 	e      *endpoint
+	set    *settings
 	source netip.Addr
 
 	granted grant
@@ -65,7 +70,7 @@ func (l *tlsLogin) hear(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 // certificate returns what the gateway shows.
 func (l *tlsLogin) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	var cert *tls.Certificate
-	cert, l.reason = l.e.g.opts.TLS.Certificate(hello)
+	cert, l.reason = l.set.TLS.Certificate(hello)
 	return cert, l.reason
 }
 
@@ -86,21 +91,16 @@ var (
 // permit decides which manager this is and which device it may use. Whether
 // the device is known is said last, and only to those who may use it.
 func (l *tlsLogin) permit(state tls.ConnectionState) (grant, error) {
-	o := l.e.g.opts.TLS
-	chain, err := o.validate(state.PeerCertificates, time.Now())
+	name, err := l.set.TLS.name(state.PeerCertificates, time.Now())
 	if err != nil {
 		return grant{}, err
-	}
-	name, ok := o.Names.Name(chain)
-	if !ok {
-		return grant{}, errNoName
 	}
 	l.name = name
-	device, err := l.target(state.ServerName)
+	device, err := l.e.target(l.set, state.ServerName)
 	if err != nil {
 		return grant{}, err
 	}
-	manager, err := l.e.g.logins.Certificate(auth.Attempt{Manager: name, Device: device, Source: l.source})
+	manager, err := l.set.logins.Certificate(auth.Attempt{Manager: name, Device: device, Source: l.source})
 	if err != nil {
 		return grant{}, err
 	}
@@ -112,15 +112,15 @@ func (l *tlsLogin) permit(state tls.ConnectionState) (grant, error) {
 
 // target returns the device that the manager asks for: that of the endpoint,
 // whatever the manager calls it, or the one in SNI on the shared port.
-func (l *tlsLogin) target(serverName string) (string, error) {
+func (e *endpoint) target(set *settings, serverName string) (string, error) {
 	switch {
-	case l.e.device != "":
-		return l.e.device, nil
+	case e.device != "":
+		return e.device, nil
 	case serverName == "":
 		return "", errNoServerName
 	}
 	// crypto/tls refuses names that end in a dot (RFC 6066 section 3).
-	device, ok := strings.CutSuffix(strings.ToLower(serverName), "."+l.e.g.opts.Domain)
+	device, ok := strings.CutSuffix(strings.ToLower(serverName), "."+set.Domain)
 	if !ok || !auth.ValidName(device) {
 		return "", errServerName
 	}
@@ -153,7 +153,7 @@ func (l *tlsLogin) report(err error) {
 	}
 	// Without a reason of ours it is that of crypto/tls, as when there is no
 	// certificate, or the manager does not trust the gateway's.
-	kind := refusedLogin{l.e.g.opts.Sources.Of(l.source), fmt.Sprint(values...), printable(err.Error(), maxReason)}
+	kind := refusedLogin{l.set.Sources.Of(l.source), fmt.Sprint(values...), printable(err.Error(), maxReason)}
 	l.e.logRefusedLogin(kind, l.source, values...)
 }
 

@@ -38,6 +38,20 @@ func newTLSConfig() *tls.Config {
 // errNotPinned says that there is no CA that could vouch for a manager.
 var errNotPinned = errors.New("the certificate is not pinned in the cert-to-name list, and there is no client CA")
 
+// name returns the name that the list gives for a manager's certificates, if they
+// are valid.
+func (o *TLSOptions) name(sent []*x509.Certificate, now time.Time) (string, error) {
+	chain, err := o.validate(sent, now)
+	if err != nil {
+		return "", err
+	}
+	name, ok := o.Names.Name(chain)
+	if !ok {
+		return "", errNoName
+	}
+	return name, nil
+}
+
 // validate returns the chain of a manager's certificate up to its CA, or, where
 // there is none, the certificate alone if it is pinned. The chain goes first: an
 // entry about the CA may stand before the one about the certificate. What was

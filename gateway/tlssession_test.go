@@ -256,6 +256,11 @@ func TestSurplusIsRefusedOverTLS(t *testing.T) {
 	}
 	dialTLS(t, opts.TLSPort, "edge-1", p.noc).ends()
 	h.quotas.leave(g)
+	eventually(t, "end of the connection", func() bool {
+		h.quotas.connections.mu.Lock()
+		defer h.quotas.connections.mu.Unlock()
+		return h.quotas.connections.held["noc"] == 0
+	})
 	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
 	for h.quotas.connect(g) == "" {
 	}
