@@ -17,6 +17,7 @@ func (b backend) ClearFailures(_ context.Context, f control.FailureFilter) (int,
 		return (f.User == "" || f.User == failed.User) && (f.Device == "" || b.means(f.Device, failed.Identity))
 	})
 	b.log.Info("refused logins were forgotten", "device", f.Device, "user", f.User, "failures", cleared)
+	b.events.operator(f.Device, "%d refused logins were forgotten", cleared)
 	return cleared, nil
 }
 

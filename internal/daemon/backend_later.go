@@ -10,11 +10,6 @@ import (
 
 var errNotYet = errors.New("this is not there yet")
 
-// Reload implements control.Backend.
-func (b backend) Reload(context.Context) (control.ReloadResult, error) {
-	return control.ReloadResult{}, errNotYet
-}
-
 // Backup implements control.Backend.
 func (b backend) Backup(_ context.Context, w io.Writer) error { return b.store.Backup(w) }
 
@@ -25,21 +20,6 @@ func (b backend) Rename(context.Context, control.RenameRequest) (control.Device,
 
 // Trace implements control.Backend.
 func (b backend) Trace(context.Context, string, io.Writer) error { return errNotYet }
-
-// CallhomeServer implements control.Backend.
-func (b backend) CallhomeServer(context.Context) (control.CallhomeServer, error) {
-	return control.CallhomeServer{}, errNotYet
-}
-
-// StartCallhome implements control.Backend.
-func (b backend) StartCallhome(context.Context, control.StartRequest) (control.CallhomeServer, error) {
-	return control.CallhomeServer{}, errNotYet
-}
-
-// StopCallhome implements control.Backend.
-func (b backend) StopCallhome(context.Context) (control.CallhomeServer, error) {
-	return control.CallhomeServer{}, errNotYet
-}
 
 // CallhomeUsers implements control.Backend.
 func (b backend) CallhomeUsers(context.Context) ([]control.CallhomeUser, error) {
@@ -73,9 +53,3 @@ func (b backend) SaveSession(context.Context, control.SaveSessionRequest) (contr
 
 // RemoveSession implements control.Backend.
 func (b backend) RemoveSession(context.Context, string) error { return errNotYet }
-
-// Events implements control.Backend.
-func (b backend) Events(context.Context) ([]control.Event, error) { return nil, errNotYet }
-
-// Follow implements control.Backend.
-func (b backend) Follow(context.Context, func(control.Event) error) error { return errNotYet }

@@ -33,7 +33,7 @@ func TestADeviceIsShownWithTheIdentityThatItHas(t *testing.T) {
 	}
 	keyPin := auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:AA"}
 	certificate := auth.Identity{Type: auth.TypeCertificate, Fingerprint: "SHA256:BB"}
-	b := backend{&daemon{store: s}}
+	b := backend{&daemon{store: s, events: newEvents()}}
 	b.configure([]callhome.Entry{
 		{Name: "edge-1", Pins: []auth.Identity{{Fingerprint: "SHA256:old"}, {Fingerprint: "SHA256:new"}}},
 		{Name: "edge-4", CertificateNames: []string{"edge-4.example"}},
@@ -80,7 +80,7 @@ func TestASessionThatACANamedIsForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := backend{&daemon{store: s, callhome: calls, log: hclog.NewNullLogger()}}
+	b := backend{&daemon{store: s, events: newEvents(), callhome: calls, log: hclog.NewNullLogger()}}
 	b.configure([]callhome.Entry{{Name: "edge-1"}, {Name: "edge-2"}})
 	s.NoteVoucher("edge-1", auth.Identity{Type: auth.TypeCertificateKey, Fingerprint: "SHA256:AA"})
 	if err := b.Forget(t.Context(), "edge-1"); err != nil || !s.Voucher("edge-1").IsZero() {

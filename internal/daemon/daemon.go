@@ -52,6 +52,7 @@ type daemon struct {
 	// keep: that was measured as 7 KiB more for each, a fifth.
 	accepted atomic.Int64
 
+	events   *events
 	inForce  atomic.Pointer[settings]
 	hostKeys []ssh.Signer
 
@@ -68,7 +69,7 @@ type daemon struct {
 // fails. Nothing runs and nothing is accepted before everything listens. It
 // returns when all that it started has ended.
 func Run(ctx context.Context, c *config.Config, o Options) error {
-	d := &daemon{version: o.Version, log: o.Log, started: time.Now()}
+	d := &daemon{version: o.Version, log: o.Log, started: time.Now(), events: newEvents()}
 	if d.log == nil {
 		d.log = hclog.NewNullLogger()
 	}
@@ -152,7 +153,9 @@ func (d *daemon) ended(o callhome.Outcome) {
 		d.accepted.Add(1)
 	}
 	named := o.Reason == callhome.Accepted && o.Identity.Type == auth.TypeCertificate // by a CA, if by nobody else
-	if named || d.remembers(o.Device) {
+	known := named || d.remembers(o.Device)
+	d.events.called(o, known)
+	if known {
 		d.store.NoteOutcome(o)
 		d.gateway.NoteOutcome(o.Device, o)
 	}
@@ -162,6 +165,7 @@ func (d *daemon) ended(o callhome.Outcome) {
 func (d *daemon) detached(l *callhome.Link) {
 	d.gateway.Detach(l)
 	if d.remembers(l.Name()) {
+		d.events.away(l)
 		d.store.NoteSeen(l.Name(), time.Now())
 	}
 }

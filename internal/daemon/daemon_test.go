@@ -175,8 +175,9 @@ func TestPendingDeviceIsApprovedConnectedRenamedAndForgotten(t *testing.T) {
 	if _, err := h.Approve(t.Context(), control.ApproveRequest{Device: pending.Identity[:20], Name: "edge-1"}); err != nil {
 		t.Fatal(err)
 	}
-	up := h.await(t, control.StateConnected)
-	if up.Name != "edge-1" || up.Port < 23000 || up.SessionID == 0 || up.LastOutcome == nil || up.LastOutcome.Reason != "accepted" {
+	// It is connected a moment before its call has an outcome.
+	up := h.awaitThat(t, "connected", func(d control.Device) bool { return d.State == control.StateConnected && d.LastOutcome != nil })
+	if up.Name != "edge-1" || up.Port < 23000 || up.SessionID == 0 || up.LastOutcome.Reason != "accepted" {
 		t.Errorf("connected %+v", up)
 	}
 	if shown, err := h.Device(t.Context(), "EDGE-1"); err != nil || len(shown.Capabilities) == 0 {
