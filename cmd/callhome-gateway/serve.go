@@ -58,8 +58,8 @@ the log block says how much of it, and whether as text or JSON.`,
 }
 
 // overrides returns what was given on the command line, and only that.
-func (f serveFlags) overrides(cmd *cobra.Command) (config.Overrides, error) {
-	o := config.Overrides{Address: f.address, Users: f.users}
+func (f serveFlags) overrides(cmd *cobra.Command) (config.Flags, error) {
+	o := config.Flags{Address: f.address, Users: f.users}
 	if cmd.Flags().Changed("callhome-enabled") {
 		o.Enabled = &f.enabled
 	}

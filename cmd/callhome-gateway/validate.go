@@ -58,20 +58,16 @@ func report(w io.Writer, problems *config.Problems) error {
 }
 
 // load reads the configuration that a gateway is to run with.
-func load(w io.Writer, path string, o config.Overrides) (*config.Config, error) {
-	cfg, problems := config.Load(path, config.Options{})
+func load(w io.Writer, path string, flags config.Flags) (*config.Config, error) {
+	cfg, problems := config.Load(path, config.Options{Flags: flags})
 	if err := report(w, problems); err != nil {
 		return nil, err
 	}
-	if problems.HasErrors() {
-		return nil, fmt.Errorf("%s has errors: nothing was started", path)
-	}
-	problems = cfg.Apply(o)
-	if err := report(w, problems); err != nil {
-		return nil, err
-	}
-	if problems.HasErrors() {
+	switch {
+	case problems.InFlags():
 		return nil, usageErrorf("the flags do not go with %s: nothing was started", path)
+	case problems.HasErrors():
+		return nil, fmt.Errorf("%s has errors: nothing was started", path)
 	}
 	return cfg, nil
 }

@@ -115,7 +115,6 @@ func (d *decoder) checkTrust(f fileSchema, c *Config) {
 			d.checkFirstUsePassword(b, c.Callhome.trusts(""))
 		}
 	}
-	d.checkLogins(f, c)
 }
 
 func (d *decoder) checkFirstUsePassword(b userBlock, trusts []auth.Trust) {
@@ -132,17 +131,21 @@ func (d *decoder) checkFirstUsePassword(b userBlock, trusts []auth.Trust) {
 
 // checkLogins finds calls that are accepted, and dropped for want of a user.
 func (d *decoder) checkLogins(f fileSchema, c *Config) {
-	if !c.Enabled || d.problems.failedWithin(f.Callhome[0].Body) {
+	if len(f.Callhome) == 0 { // a flag enables it
+		f.Callhome = []callhomeBlock{{}}
+	}
+	b := f.Callhome[0]
+	if !c.Enabled || d.problems.failedWithin(b.Body) {
 		return
 	}
 	d.checkTransports(f, c)
-	if c.Callhome.Hook != nil || slices.ContainsFunc(f.Callhome[0].listeners(), func(b listenerBlock) bool { return !emptyList(b.Users) }) {
+	if c.Callhome.Hook != nil || len(c.Callhome.Users) > 0 || slices.ContainsFunc(b.listeners(), func(b listenerBlock) bool { return !emptyList(b.Users) }) {
 		return
 	}
 	if slices.ContainsFunc(f.Sessions, func(b sessionBlock) bool { return b.User != nil }) {
 		return
 	}
-	d.problems.warn(f.Callhome[0].Def, `name user entries, as in users = ["fleet"], in the order in which they are tried`,
+	d.problems.warn(b.Def, `name user entries, as in users = ["fleet"], in the order in which they are tried`,
 		"call home is enabled, but no user entry is named to log in to devices with: every call is dropped")
 }
 

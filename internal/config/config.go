@@ -53,6 +53,8 @@ type Config struct {
 	DrainRate    int
 	// SetAside is what was saved and does not count, with the reasons.
 	SetAside []SetAside
+
+	origins origins
 }
 
 // Callhome are the listeners for calls and what becomes of them. Memory, Attach,
@@ -89,7 +91,10 @@ type Options struct {
 	Offline bool
 	// Getenv looks up the variables for env (default: os.LookupEnv).
 	Getenv func(string) (string, bool)
-	// Saved is what was added while the gateway ran.
+	// Flags beat the file.
+	Flags Flags
+	// Saved is what was added while the gateway ran. It adds to the file and the
+	// flags, and never makes an error of what is none without it.
 	Saved []Saved
 }
 
@@ -122,7 +127,7 @@ func load(path string, f openFile, o Options) (*Config, *Problems) {
 	if !ok {
 		return nil, p
 	}
-	c := newDecoder(p, path, o).config(body)
+	c := newDecoder(p, path, o).config(body, o)
 	c.Path = path
 	if p.HasErrors() {
 		return nil, p
@@ -140,22 +145,29 @@ func newDecoder(p *Problems, path string, o Options) *decoder {
 }
 
 // config decodes block by block. Users come first, the others refer to them.
-func (d *decoder) config(body hcl.Body) *Config {
+// What was saved comes last: it has to go with all that is there already.
+func (d *decoder) config(body hcl.Body, o Options) *Config {
 	var f fileSchema
 	d.problems.add(gohcl.DecodeBody(body, nil, &f))
 	c := &Config{StateDir: d.stateDir(f.StateDir), DrainTimeout: DefaultDrainTimeout, DrainRate: DefaultDrainRate}
 	users := d.users(f.Users)
 	d.callhome(c, f.Callhome, users)
-	d.sessions(c, f.Sessions, users)
+	sessions := newSessionChecks()
+	d.sessions(c, f.Sessions, users, sessions)
 	d.gateway(c, f.Gateway, f)
 	d.managers(c, f)
 	d.log(c, f.Log)
 	d.audit(c, f.Audit)
 	c.Lists = d.lists
 
-	d.checkTrust(f, c)
-	d.checkReachable(f, c)
 	d.checkPorts(f, c)
+	d.flags(c, o.Flags)
+	all := d.saved(c, f, o.Saved, sessions)
+
+	d.checkTrust(f, c)
+	d.checkLogins(all, c)
+	d.checkReachable(all, c)
+	d.checkTLSBlock(f, c)
 	return c
 }
 

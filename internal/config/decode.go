@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"callhome-gateway/gateway"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -38,6 +40,9 @@ type decoder struct {
 	listeners map[string]Listener
 	// lists are the revocation lists that were read.
 	lists []Lists
+	// serverTLS is what TLS endpoints need, if the file says how managers may come
+	// in over TLS, whether it has such an endpoint or not.
+	serverTLS *gateway.TLSOptions
 }
 
 // item is a string of the file, and where it stands.

@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+
+	"callhome-gateway/gateway"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -88,26 +91,46 @@ func (c *Config) listeners() []listener {
 		all = append(all, listener{what: acmePort, general: true, addr: c.Gateway.Address, port: a.HTTPPort})
 	}
 	for _, device := range c.Gateway.Devices {
-		all = append(all, listener{what: sessionPort(device.Name), addr: c.Gateway.Address, port: device.Port},
-			listener{what: sessionTLSPort(device.Name), addr: c.Gateway.Address, port: device.TLSPort})
+		all = append(all, c.deviceListeners(device)...)
 	}
 	return all
 }
 
-func (c *Config) clashes(p *Problems, listeners []listener) {
-	seen := make(map[uint16][]listener)
+func (c *Config) deviceListeners(device gateway.DeviceConfig) []listener {
+	return []listener{
+		{what: sessionPort(device.Name), addr: c.Gateway.Address, port: device.Port},
+		{what: sessionTLSPort(device.Name), addr: c.Gateway.Address, port: device.TLSPort},
+	}
+}
+
+// portTable are the listeners by their ports.
+type portTable map[uint16][]listener
+
+func (c *Config) clashes(p *Problems, listeners []listener) portTable {
+	table := make(portTable)
 	for _, l := range listeners {
-		if l.port == 0 {
-			continue
-		}
-		for _, other := range seen[l.port] {
-			if overlap(l.addr, other.addr) {
-				reportClash(p, other, l)
-				break
-			}
-		}
-		seen[l.port] = append(seen[l.port], l)
+		table.add(p, l)
 		c.checkRange(p, l)
+	}
+	return table
+}
+
+func (t portTable) add(p *Problems, l listener) {
+	if l.port == 0 {
+		return
+	}
+	for _, other := range t[l.port] {
+		if overlap(l.addr, other.addr) {
+			reportClash(p, other, l)
+			break
+		}
+	}
+	t[l.port] = append(t[l.port], l)
+}
+
+func (t portTable) remove(listeners []listener) {
+	for _, l := range listeners {
+		t[l.port] = slices.DeleteFunc(t[l.port], func(other listener) bool { return other == l })
 	}
 }
 
@@ -125,7 +148,7 @@ func reportClash(p *Problems, a, b listener) {
 
 func (c *Config) checkRange(p *Problems, l listener) {
 	r := c.Gateway.Ports
-	if l.general && r.First <= l.port && l.port <= r.Last && overlap(l.addr, c.Gateway.Address) {
+	if l.general && l.port != 0 && r.First <= l.port && l.port <= r.Last && overlap(l.addr, c.Gateway.Address) {
 		p.fail(l.at, "choose a port outside of the range", "%s (%d) is in the range of gateway.ports, %d-%d", l.what, l.port, r.First, r.Last)
 	}
 }

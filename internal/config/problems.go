@@ -35,6 +35,12 @@ func (p *Problems) HasErrors() bool {
 	return slices.ContainsFunc(p.list, func(q problem) bool { return !q.warning })
 }
 
+// InFlags reports whether there is an error in Options.Flags. The file has none
+// then.
+func (p *Problems) InFlags() bool {
+	return slices.ContainsFunc(p.list, func(q problem) bool { return q.at == onCommandLine })
+}
+
 // Error returns one line for each problem, without the source lines.
 func (p *Problems) Error() string {
 	lines := make([]string, len(p.list))
@@ -52,6 +58,9 @@ func (p *Problems) heading(q problem) string {
 }
 
 func (p *Problems) place(at hcl.Range) string {
+	if at == onCommandLine {
+		return at.Filename
+	}
 	if at.Start.Line == 0 {
 		return p.name
 	}

@@ -41,6 +41,9 @@ func (d *decoder) gatewayTLS(c *Config, b *gatewayBlock, f fileSchema) {
 		options.Names = d.certNames(t.CertToName, f)
 	}
 	d.checkTLSPorts(c, b, t, f)
+	if t != nil && len(t.CertToName) > 0 {
+		d.serverTLS = options
+	}
 	if c.Gateway.TLSPort != 0 || slices.ContainsFunc(c.Gateway.Devices, func(d gateway.DeviceConfig) bool { return d.TLSPort != 0 }) {
 		c.Gateway.TLS = options
 	}
@@ -93,13 +96,10 @@ func (d *decoder) checkCertificateNames(c *Config, a *hcl.Attribute) {
 func (d *decoder) checkTLSPorts(c *Config, b *gatewayBlock, t *serverTLSBlock, f fileSchema) {
 	port := firstTLSPort(c, b, f)
 	switch {
-	case port == nil && t != nil:
-		d.problems.warn(t.Def, "set tls_port in the gateway block (one for all devices) or in a session", "the tls block has no effect: there is no tls_port")
-		return
 	case port == nil:
 		return
 	case t == nil:
-		d.problems.fail(port.Range, tlsHint, "tls_port without a tls block in the gateway block: nobody can come in")
+		d.problems.fail(port.Range, tlsHint, noServerTLS)
 	case len(t.CertToName) == 0 && !d.problems.failedWithin(t.Body):
 		d.problems.fail(t.Def, tlsHint, "there is no cert_to_name block: no certificate makes anybody a manager")
 	}
@@ -110,6 +110,15 @@ func (d *decoder) checkTLSPorts(c *Config, b *gatewayBlock, t *serverTLSBlock, f
 		d.problems.warn(b.Domain.Range, "set tls_port in the gateway block", "domain has no effect without the shared tls_port")
 	}
 }
+
+// checkTLSBlock warns of a block that serves no endpoint.
+func (d *decoder) checkTLSBlock(f fileSchema, c *Config) {
+	if c.Gateway.TLS == nil && len(f.Gateway) > 0 && len(f.Gateway[0].TLS) > 0 {
+		d.problems.warn(f.Gateway[0].TLS[0].Def, "set tls_port in the gateway block (one for all devices) or in a session", "the tls block has no effect: there is no tls_port")
+	}
+}
+
+const noServerTLS = "tls_port without a tls block in the gateway block: nobody can come in"
 
 const tlsHint = `add tls { client_ca = "pki/managers-ca.pem", … } with a cert_to_name block, or a cert_to_name block with the fingerprint of a manager's certificate`
 

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -31,20 +33,27 @@ type addressed struct {
 	identified     bool
 }
 
-func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable) {
-	checks := sessionChecks{
+func newSessionChecks() sessionChecks {
+	return sessionChecks{
 		names:  newLabels("session"),
 		pinned: make(map[string]string), expected: make(map[string]string), principals: make(map[string]string), deviceIDs: make(map[string]string), addressed: make(map[netip.Prefix][]addressed),
 	}
+}
+
+func (d *decoder) sessions(c *Config, blocks []sessionBlock, users userTable, checks sessionChecks) {
 	for _, b := range blocks {
 		checks.names.check(d.problems, b.Name, b.NameRange)
 		c.Callhome.Entries = append(c.Callhome.Entries, d.session(b, users, checks))
-		device := gateway.DeviceConfig{Name: b.Name, Sessions: d.sessionMode(b.Sessions)}
-		d.port(b.Port, 1, &device.Port)
-		d.port(b.TLSPort, 1, &device.TLSPort)
-		d.durationOrNever(b.IdleClose, maxIdleClose, &device.IdleClose)
-		c.Gateway.Devices = append(c.Gateway.Devices, device)
+		c.Gateway.Devices = append(c.Gateway.Devices, d.device(b))
 	}
+}
+
+func (d *decoder) device(b sessionBlock) gateway.DeviceConfig {
+	device := gateway.DeviceConfig{Name: b.Name, Sessions: d.sessionMode(b.Sessions)}
+	d.port(b.Port, 1, &device.Port)
+	d.port(b.TLSPort, 1, &device.TLSPort)
+	d.durationOrNever(b.IdleClose, maxIdleClose, &device.IdleClose)
+	return device
 }
 
 func (d *decoder) session(b sessionBlock, users userTable, checks sessionChecks) callhome.Entry {
@@ -97,6 +106,14 @@ func (d *decoder) pins(b sessionBlock, checks sessionChecks) (pins []auth.Identi
 	}
 	d.notEmpty(b.HostKeys)
 	return pins
+}
+
+// release gives back what a session has that is not to be one.
+func (c sessionChecks) release(session string, address netip.Prefix) {
+	for _, taken := range []map[string]string{c.pinned, c.expected, c.principals, c.deviceIDs} {
+		maps.DeleteFunc(taken, func(_, by string) bool { return by == session })
+	}
+	c.addressed[address] = slices.DeleteFunc(c.addressed[address], func(a addressed) bool { return a.name == session })
 }
 
 // pin notes a pin of the session, unless it is there already.
