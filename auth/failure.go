@@ -25,9 +25,8 @@ type Failure struct {
 // tried on it again. It is kept by identity: one bad device behind a NAT never
 // spoils its neighbours. Its methods may be called concurrently.
 type Failures struct {
-	ttl time.Duration // zero: for as long as the process lives
-
-	mu    sync.Mutex // guards marks
+	mu    sync.Mutex    // guards the following
+	ttl   time.Duration // zero: for as long as the process lives
 	marks map[failureKey]time.Time
 }
 
@@ -58,7 +57,29 @@ func (f *Failures) Failed(id Identity, user string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	since, marked := f.marks[failureKey{id, user}]
-	return marked && !f.expired(since, now)
+	return marked && !f.expiredLocked(since, now)
+}
+
+// Keep has all entries expire after another ttl.
+func (f *Failures) Keep(ttl time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ttl = ttl
+}
+
+// Clear forgets the marks for which match is true, and returns how many had not
+// expired.
+func (f *Failures) Clear(now time.Time, match func(Failure) bool) int {
+	cleared := 0
+	for _, failure := range f.List(now) {
+		if match(failure) {
+			f.mu.Lock()
+			delete(f.marks, failureKey{failure.Identity, failure.User})
+			f.mu.Unlock()
+			cleared++
+		}
+	}
+	return cleared
 }
 
 // List returns the marks that have not expired, ordered by identity and user.
@@ -67,7 +88,7 @@ func (f *Failures) List(now time.Time) []Failure {
 	defer f.mu.Unlock()
 	list := make([]Failure, 0, len(f.marks))
 	for key, since := range f.marks {
-		if f.expired(since, now) {
+		if f.expiredLocked(since, now) {
 			delete(f.marks, key)
 			continue
 		}
@@ -86,7 +107,7 @@ func (f *Failures) List(now time.Time) []Failure {
 	return list
 }
 
-func (f *Failures) expired(since, now time.Time) bool {
+func (f *Failures) expiredLocked(since, now time.Time) bool {
 	return f.ttl > 0 && now.Sub(since) >= f.ttl
 }
 
@@ -95,7 +116,7 @@ func (f *Failures) evictLocked(now time.Time) {
 	var oldest failureKey
 	var oldestTime time.Time
 	for key, since := range f.marks {
-		if f.expired(since, now) {
+		if f.expiredLocked(since, now) {
 			delete(f.marks, key)
 			continue
 		}

@@ -11,7 +11,11 @@ const noCall Reason = ""
 // arrive finds out where the call comes from, and turns it away if nobody may
 // call from there, before a byte is sent and any but a proxy's is read.
 func (c *call) arrive(ctx context.Context) *rejection {
-	source, proxied, err := Caller(ctx, c.conn.Conn, c.listener.Proxies)
+	l := c.server.rules.Load().on(c.called)
+	if l == nil {
+		l = c.called // nobody may call, and its proxies say who did
+	}
+	source, proxied, err := Caller(ctx, c.conn.Conn, l.Proxies)
 	c.info.Remote, c.proxied = source, proxied
 	c.arrival = c.server.arrivalOf(source.Addr())
 	switch {
@@ -20,8 +24,7 @@ func (c *call) arrive(ctx context.Context) *rejection {
 		return reject(noCall, "%v", err)
 	case err != nil:
 		return reject(FailedPreamble, "%v", err)
-	case !c.listener.Networks.Permits(source.Addr()):
-		return reject(RejectedNetwork, "nobody may call from %s: allow and deny of the listener say who may", source.Addr())
 	}
-	return nil
+	_, r := c.server.rules.Load().admits(c.called, source.Addr())
+	return r
 }

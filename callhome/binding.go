@@ -19,6 +19,9 @@ type binding struct {
 	user  *auth.User
 	// voucher is the key of the CA that gave the device its name; zero for others.
 	voucher auth.Identity
+	// ca is the key of the CA that vouches for what the device shows; zero where
+	// nobody has to.
+	ca auth.Identity
 	// proposed is the name to approve an unknown device under; it has no name.
 	proposed string
 	// unpinned says that the identity is not known: it is pinned once the login
@@ -42,28 +45,39 @@ type verdict struct {
 	over *Link
 }
 
+// decide is stage B, and what the table of links says.
 func (s *Server) decide(ctx context.Context, p *plan, proved proof) (v verdict) {
-	if v.binding, v.rejected = s.bind(p, proved); v.rejected == nil {
+	if v.binding, v.rejected = s.bind(p, proved); v.rejected != nil {
+		return v
+	}
+	if v.rejected = s.flaps.rejects(v.binding); v.rejected == nil {
 		v.over, v.rejected = s.inUse(ctx, v.binding.name)
 	}
 	return v
 }
 
-// bind is stage B. It decides and changes nothing, and may be asked again and
-// again; over TLS also before the identity is proved.
-func (s *Server) bind(p *plan, proved proof) (*binding, *rejection) {
-	b, users, r := s.identify(p, proved)
+// bind is stage B, by the rules that are in force now. It decides and changes
+// nothing, and may be asked again and again; over TLS also before the identity
+// is proved.
+func (s *Server) bind(made *plan, proved proof) (*binding, *rejection) {
+	rules := s.rules.Load()
+	p, r := rules.under(made)
+	if r != nil {
+		return &binding{identity: proved.identity}, r
+	}
+	return rules.bind(p, proved)
+}
+
+func (s *rules) bind(p *plan, proved proof) (*binding, *rejection) {
+	b, users, r := s.candidates(p, proved)
 	if r != nil {
 		return b, r
 	}
-	if users, r = b.withOldAlgorithms(users, proved); r != nil {
-		return b, r
-	}
-	if b.user, r = s.credential(p, b, users); r != nil || p.transport == TLS {
+	if b.user, r = s.notRefused(b, users); r != nil || p.transport == TLS {
 		return b, r
 	}
 	if s.broken.tooMany(b.identity) {
-		return b, reject(RejectedLimit, "%s has broken the SSH protocol %d times, and each time cost memory: it is let in again after a restart of the gateway", b.name, maxBroken)
+		return b, reject(RejectedLimit, "%s has broken the SSH protocol %d times, and each time cost memory: it is let in again after a restart of the gateway, or when its failures are cleared", b.name, maxBroken)
 	}
 	if b.user.Username != p.user.Username {
 		return b, reject(RejectedWrongUser,
@@ -72,9 +86,23 @@ func (s *Server) bind(p *plan, proved proof) (*binding, *rejection) {
 	return b, nil
 }
 
+// candidates finds out which device has the identity, and the users of whom one
+// may be used for it.
+func (s *rules) candidates(p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+	b, users, r := s.identify(p, proved)
+	if r != nil {
+		return b, nil, r
+	}
+	if users, r = b.withOldAlgorithms(users, proved); r != nil {
+		return b, nil, r
+	}
+	users, r = b.usable(p, users)
+	return b, users, r
+}
+
 // identify finds out which device has the identity, and which users it may be
 // logged in to with.
-func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identify(p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	id := proved.identity
 	b := &binding{identity: id}
 	if p.transport == TLS {
@@ -101,7 +129,7 @@ func (s *Server) identify(p *plan, proved proof) (*binding, []*auth.User, *rejec
 
 // identifyApproved handles an identity that is in the store. What the
 // configuration says of its name goes first.
-func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyApproved(b *binding, device auth.Device, p *plan) (*binding, []*auth.User, *rejection) {
 	b.name, b.entry, b.unvouched = device.Name, s.byName[device.Name], device.FirstUse && p.avowal == nil
 	if e := b.entry; e != nil {
 		if len(e.Pins) > 0 {
@@ -122,7 +150,7 @@ func (s *Server) identifyApproved(b *binding, device auth.Device, p *plan) (*bin
 }
 
 // identifyUnknown handles an identity that nobody has vouched for.
-func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *rejection) {
 	switch *p.listener.Trust {
 	case auth.TrustPinned:
 		return b, nil, reject(RejectedUntrusted, "the %s %s is not pinned on any session entry, and trust is \"pinned\"", kindOf(b.identity), b.identity)
@@ -139,17 +167,16 @@ func (s *Server) identifyUnknown(b *binding, p *plan) (*binding, []*auth.User, *
 
 // usersOf returns the users of an entry; without one, or where it names none,
 // those of the plan.
-func (s *Server) usersOf(e *Entry, p *plan) []*auth.User {
+func (s *rules) usersOf(e *Entry, p *plan) []*auth.User {
 	if e != nil && e.User != nil {
 		return []*auth.User{e.User}
 	}
 	return p.users
 }
 
-// credential chooses the first user that this identity has not refused.
-func (s *Server) credential(p *plan, b *binding, users []*auth.User) (*auth.User, *rejection) {
-	given := users
-	users = usable(users, p.transport)
+// usable returns those of the users that have a credential for the device.
+func (b *binding) usable(p *plan, given []*auth.User) ([]*auth.User, *rejection) {
+	users := usable(given, p.transport)
 	if len(given) > 0 && len(users) == 0 {
 		return nil, reject(RejectedNoUser, "%s calls over %s, for which its user entry (%s) has no credential", b.name, p.transport, userNames(given))
 	}
@@ -161,6 +188,11 @@ func (s *Server) credential(p *plan, b *binding, users []*auth.User) (*auth.User
 	if len(users) == 0 {
 		return nil, reject(RejectedNoUser, "%s has no user entry, and callhome.users is empty", b.name)
 	}
+	return users, nil
+}
+
+// notRefused chooses the first user that this identity has not refused.
+func (s *rules) notRefused(b *binding, users []*auth.User) (*auth.User, *rejection) {
 	user := s.firstNotFailed(b.identity, users)
 	if user == nil {
 		return nil, reject(RejectedNoUser, "%s has refused every user entry for it (%s): correct the credentials; %s", b.name, userNames(users), s.nextTry())
@@ -169,7 +201,7 @@ func (s *Server) credential(p *plan, b *binding, users []*auth.User) (*auth.User
 }
 
 // nextTry says when a refused user entry is tried again.
-func (s *Server) nextTry() string {
+func (s *rules) nextTry() string {
 	if s.opts.FailureTTL < 0 {
 		return "a restart of the gateway lets them be tried again (failure_ttl is 0)"
 	}
@@ -180,7 +212,7 @@ func (s *Server) nextTry() string {
 // identity that is not the one it is known by. It may be known by one of the
 // other transport only: then it has changed as well, since nobody has said that
 // it may call over both.
-func (s *Server) changedKey(e *Entry, id auth.Identity) *rejection {
+func (s *rules) changedKey(e *Entry, id auth.Identity) *rejection {
 	known := slices.Clone(e.Pins)
 	if len(known) == 0 {
 		if len(e.CertificateNames) > 0 && pinTransport(id) == SSH {

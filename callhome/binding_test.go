@@ -62,7 +62,7 @@ func testIdentity(name string) auth.Identity {
 
 func planSSH(t *testing.T, s *Server, from netip.Addr) *plan {
 	t.Helper()
-	p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
+	p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(Listener{Transport: SSH}), claim{})
 	if r != nil {
 		t.Fatal(r)
 	}
@@ -198,7 +198,7 @@ func TestStageA(t *testing.T) {
 				s.sources.saw(origin{addr: from}, testIdentity("last"), time.Now(), time.Now())
 				s.failures.Mark(testIdentity("last"), tt.lastFailed, time.Now())
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(s, Listener{Transport: SSH}), claim{})
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: SSH}, onListener(Listener{Transport: SSH}), claim{})
 			if r != nil {
 				if r.reason != tt.reason {
 					t.Fatalf("%s: %s", r.reason, r.detail)

@@ -1,6 +1,7 @@
 package callhome
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -40,9 +41,18 @@ func (b *brokenConns) note(id auth.Identity) int {
 	return b.counts[id]
 }
 
-func (s *Server) noteBroken(b *binding) {
+func (s *Server) noteBroken(l *Link) {
 	s.log.Error("a device broke the SSH protocol in a way that costs memory until the gateway restarts",
-		"device", b.name, "identity", b.identity.Fingerprint, "times", s.broken.note(b.identity), "at_most", maxBroken)
+		"device", l.name, "identity", l.identity.Fingerprint, "times", s.broken.note(l.identity), "at_most", maxBroken)
+}
+
+// clear forgets the devices of whom match is true, and returns how many.
+func (b *brokenConns) clear(match func(auth.Identity) bool) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	had := len(b.counts)
+	maps.DeleteFunc(b.counts, func(id auth.Identity, _ int) bool { return match(id) })
+	return had - len(b.counts)
 }
 
 // tooMany reports whether the device is to be left alone. When more devices

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -26,8 +27,8 @@ type call struct {
 	place   *auth.Place
 	ticket  *ticket
 	evicted bool
-	// listener is what was called.
-	listener *Listener
+	// called is the listener, as ServeListener was given it.
+	called *Listener
 	// proxied says that a proxy has made the connection on the device's behalf.
 	proxied bool
 
@@ -42,7 +43,7 @@ type call struct {
 // handle takes one connection through the accept procedure. A link that comes
 // of it is added to links until it has ended.
 func (s *Server) handle(ctx context.Context, raw net.Conn, l *Listener, links *sync.WaitGroup) {
-	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw, l), at: time.Now(), links: links, listener: l}
+	c := &call{server: s, conn: newCallConn(raw), info: infoOf(raw, l), at: time.Now(), links: links, called: l}
 	link, r := c.enter(ctx)
 	if link == nil && (ctx.Err() != nil || r.reason == noCall) {
 		_ = c.conn.end() // the gateway itself ended the call
@@ -50,7 +51,6 @@ func (s *Server) handle(ctx context.Context, raw net.Conn, l *Listener, links *s
 	}
 	c.report(r)
 	if link != nil {
-		c.plan, c.binding, c.place, c.ticket = nil, nil, nil, nil // the link keeps c for as long as it lives
 		return
 	}
 	if c.place != nil && c.blames(r.reason) {
@@ -118,7 +118,7 @@ func (c *call) accept(ctx, present context.Context) (*Link, *rejection) {
 		}
 	}
 	var r *rejection
-	if c.plan, r = c.server.plan(present, c.info, c.listener, c.claim); r != nil {
+	if c.plan, r = c.server.plan(present, c.info, c.called, c.claim); r != nil {
 		return nil, r
 	}
 	c.place.Waiting(false)
@@ -141,15 +141,16 @@ func (c *call) loginSSH(ctx context.Context) (*Link, *rejection) {
 		r, refused := l.outcome(err)
 		return nil, c.failed(r, refused)
 	}
-	l.proved = proof{}
+	over := l.over
+	l.forget()
 	c.saw(time.Now())
-	link, b := c.newLink(), c.binding
+	link := c.newLink()
 	link.bearer = &sshBearer{
 		link: link, conn: conn, channels: channels, requests: requests,
-		broken:          func() { c.server.noteBroken(b) },
+		broken:          c.server.noteBroken,
 		controlRequests: make(chan (<-chan *ssh.Request), 1),
 	}
-	return c.establish(ctx, link, l.over)
+	return c.establish(ctx, link, over)
 }
 
 func (c *call) preamble(ctx context.Context) *rejection {
@@ -183,7 +184,7 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	case r.reason == RejectedWrongUser:
 		s.sources.await(c.plan.origin(), b.identity, b.user, now)
 		if c.plan.told {
-			s.misled.Note(misledID{c.info.Remote.Addr(), c.plan.deviceID})
+			s.misled.Note(misledID{c.info.Remote.Addr(), c.plan.claim.deviceID})
 		}
 	case r.reason == RejectedKeyChanged && c.plan.entry != nil && c.plan.avowal == nil && c.info.Transport == SSH:
 		s.hunts.miss(c.plan.entry.Name, b.identity.Type)
@@ -203,7 +204,7 @@ func (c *call) saw(now time.Time) {
 }
 
 func (c *call) notePending(b *binding, now time.Time) {
-	c.server.opts.Memory.NotePending(auth.Pending{
+	c.server.fixed.Memory.NotePending(auth.Pending{
 		Identity: b.identity, Address: c.info.Remote.Addr(), Name: cmp.Or(b.name, b.proposed), Description: c.proof.describe(), First: now, Last: now, Calls: 1,
 	})
 }
@@ -214,9 +215,13 @@ func (c *call) establish(ctx context.Context, link, over *Link) (*Link, *rejecti
 	link.wg.Add(1)
 	c.links.Add(1)
 	stop := context.AfterFunc(ctx, func() { link.end(errShutdown) })
+	// The link lives long: it must not hold on to the call, nor to the rules that
+	// the call was decided by.
+	s, source, links := c.server, c.arrival.Source, c.links
 	link.run(func() {
+		defer links.Done()
 		stop()
-		c.linkEnded(link)
+		s.linkEnded(link, source)
 	})
 	r := c.setUp(ctx, link, over)
 	c.proof = proof{}
@@ -243,15 +248,15 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	if over != nil {
 		over.end(errors.New("the device called again, and this connection was dead"))
 	}
-	// It may have been forgotten, or given another name, while it logged in.
-	// Whoever does that from now on finds the link.
-	switch b, r := s.bind(c.plan, c.proof); {
+	// It may have been forgotten, or given another name, or the configuration
+	// have changed, while it logged in. Whoever does that from now on finds the
+	// link.
+	b, r := s.rules.Load().keeps(link)
+	switch {
 	case r != nil:
 		return r
-	case b.name != link.name:
-		return reject(RejectedUntrusted, "%s was given the name %s while it logged in: it is let in under that when it calls again", link.name, b.name)
 	case !b.voucher.IsZero():
-		s.opts.Memory.NoteVoucher(b.name, b.voucher)
+		s.fixed.Memory.NoteVoucher(b.name, b.voucher)
 	}
 	if c.info.Transport == SSH && c.plan.entry == c.binding.entry && c.plan.entry != nil {
 		s.hunts.hit(c.plan.entry.Name, link.identity.Type)
@@ -259,52 +264,61 @@ func (c *call) setUp(ctx context.Context, link, over *Link) *rejection {
 	s.hellos.share(link.Control())
 	link.attached.Store(true)
 	s.standings.attached(c.arrival.Source)
-	s.opts.Attach(link)
+	s.fixed.Attach(link)
 	return nil
 }
 
-// linkEnded runs when all goroutines of the link but the last have ended.
-func (c *call) linkEnded(link *Link) {
-	defer c.links.Done()
-	s := c.server
+// linkEnded runs when all goroutines of the link, of a device of that source,
+// but the last have ended.
+func (s *Server) linkEnded(link *Link, source netip.Prefix) {
 	s.hellos.release(link.Control())
 	s.links.release(link)
 	if !link.attached.Load() {
 		return // handle closes the call
 	}
-	_ = c.conn.end()
-	s.standings.detached(c.arrival.Source)
-	s.opts.Detach(link)
+	_ = link.call.end()
+	s.standings.detached(source)
+	s.flaps.ended(link)
+	s.fixed.Detach(link)
 	s.log.Info("a device is away", "device", link.name, "detail", link.Err().Error(),
 		"lasted", time.Since(link.since).Round(time.Second))
 }
 
 // newLink returns the link, which still lacks its bearer.
 func (c *call) newLink() *Link {
-	s, b := c.server, c.binding
+	b, o := c.binding, &c.server.rules.Load().opts
 	l := &Link{
 		name:     b.name,
 		identity: b.identity,
 		user:     b.user.Name,
+		username: b.user.Username,
 		remote:   c.info.Remote,
-		listener: c.info.Listener,
-		deviceID: c.info.DeviceID,
+		called:   c.called,
+		chosen:   c.plan.chosen,
+		own:      c.plan.own,
 		since:    time.Now(),
 		call:     c.conn,
 		opening:  make(chan struct{}, maxOpening),
 		ending:   make(chan struct{}),
 		done:     make(chan struct{}),
 		liveness: liveness{
-			interval:  s.opts.KeepaliveInterval,
-			deadAfter: s.opts.DeadAfter,
-			idleRPC:   max(0, s.opts.IdleRPC),
-			byReply:   s.opts.ReplyLiveness || c.proxied, // the proxy acknowledges by itself
+			interval:  o.KeepaliveInterval,
+			deadAfter: o.DeadAfter,
+			idleRPC:   max(0, o.IdleRPC),
+			byReply:   o.ReplyLiveness || c.proxied, // the proxy acknowledges by itself
 		},
 	}
 	// Until it has begun to end, goroutines may join it.
 	l.wg.Add(1)
 	if b.entry != nil {
-		l.hello = b.entry.Hello
+		l.hello = b.entry.Hello.orNone()
+	}
+	if said := c.claim; said.deviceID != "" {
+		l.claim = &said
+	}
+	if shown := c.proof; shown.certified() || len(shown.old) > 0 {
+		shown.ca = b.ca
+		l.shown = &shown
 	}
 	if _, err := c.conn.tcpState(); err != nil {
 		l.liveness.byReply = true // there is nothing else to go by
@@ -361,7 +375,7 @@ func (c *call) pin() *rejection {
 		return reject(RejectedLimit, "too many new devices from %s were trusted on first use (%d, and one more each %s): wait, or give %s a session entry, or name the network in exempt_sources if all in it are yours",
 			c.arrival.Source, firstPins, pinInterval, b.name)
 	}
-	err := c.server.opts.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: b.unvouched, Since: time.Now()})
+	err := c.server.fixed.Memory.Pin(auth.Device{Name: b.name, Identity: b.identity, FirstUse: b.unvouched, Since: time.Now()})
 	switch {
 	case err == nil:
 		return nil

@@ -12,7 +12,7 @@ import (
 
 // identifyCertificate is identify for a device that calls over TLS. What was
 // revoked is rejected, whoever it is; that it is pinned or approved does not help.
-func (s *Server) identifyCertificate(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyCertificate(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	b, users, r := s.identifyKnown(b, p, proved)
 	for _, anchors := range s.anchorsOf(p) {
 		if err := anchors.Revoked(proved.certificates); err != nil {
@@ -24,7 +24,7 @@ func (s *Server) identifyCertificate(b *binding, p *plan, proved proof) (*bindin
 
 // anchorsOf returns all anchors there are, those of a user that only the
 // user-select hook knows included.
-func (s *Server) anchorsOf(p *plan) []*auth.Anchors {
+func (s *rules) anchorsOf(p *plan) []*auth.Anchors {
 	all := s.anchors
 	for _, user := range p.users {
 		if user.TLS.Anchors != nil && !slices.Contains(all, user.TLS.Anchors) {
@@ -37,7 +37,7 @@ func (s *Server) anchorsOf(p *plan) []*auth.Anchors {
 // identifyKnown goes through the ways in which a certificate may be known, the
 // surest first. Pins and approvals are of the certificate or its key, whatever
 // its dates and issuer are: devices with a clock of 1970 make their own.
-func (s *Server) identifyKnown(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyKnown(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	if e := s.entryPinningOneOf(b.identity, auth.CertificateKeyIdentity(proved.certificates[0])); e != nil {
 		b.name, b.entry = e.Name, e
 		return b, s.usersOf(e, p), outOfPlace(e, p)
@@ -48,7 +48,7 @@ func (s *Server) identifyKnown(b *binding, p *plan, proved proof) (*binding, []*
 	return s.identifyCertified(b, p, proved)
 }
 
-func (s *Server) entryPinningOneOf(ids ...auth.Identity) *Entry {
+func (s *rules) entryPinningOneOf(ids ...auth.Identity) *Entry {
 	for _, id := range ids {
 		if e := s.byPin[pinKey(id)]; e != nil {
 			return e
@@ -59,7 +59,7 @@ func (s *Server) entryPinningOneOf(ids ...auth.Identity) *Entry {
 
 // identifyCertified handles an identity that is neither pinned nor approved: a
 // CA may answer for it, over TLS and over SSH.
-func (s *Server) identifyCertified(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyCertified(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	if e := s.entryExpecting(p, proved); e != nil {
 		return s.identifyExpected(b, e, p, proved)
 	}
@@ -74,7 +74,7 @@ func (s *Server) identifyCertified(b *binding, p *plan, proved proof) (*binding,
 
 // entryExpecting returns the entry without pins that expects one of the
 // certificate's names: of several the one at the address, or else the first.
-func (s *Server) entryExpecting(p *plan, proved proof) *Entry {
+func (s *rules) entryExpecting(p *plan, proved proof) *Entry {
 	var first *Entry
 	for _, name := range proved.names() {
 		e := s.expecting[expectation{proved.transport(), name}]
@@ -92,22 +92,23 @@ func (s *Server) entryExpecting(p *plan, proved proof) *Entry {
 // identifyExpected handles a certificate that has a name which an entry
 // expects. One that nobody answers for is never listed as pending: it claims to
 // be a device that must have a better one.
-func (s *Server) identifyExpected(b *binding, e *Entry, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyExpected(b *binding, e *Entry, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	b.name, b.entry = e.Name, e
 	given := s.usersOf(e, p)
 	if len(usable(given, p.transport)) == 0 {
-		return b, given, nil // credential says so
+		return b, given, nil // usable says so
 	}
 	vouchers, err := vouching(given, proved)
 	if err != nil {
 		return b, nil, b.faulty(proved, err)
 	}
+	b.ca = vouchers[0].ca
 	return b, usersIn(vouchers), outOfPlace(e, p)
 }
 
 // unexpected rejects a device that is known by its entry's address and some
 // other way, but does not show what it is known by.
-func (s *Server) unexpected(b *binding, p *plan, proved proof) *rejection {
+func (s *rules) unexpected(b *binding, p *plan, proved proof) *rejection {
 	e := p.entry
 	expected := e.expects(p.transport)
 	if len(e.Pins) > 0 || len(expected) == 0 {
@@ -122,7 +123,7 @@ func (s *Server) unexpected(b *binding, p *plan, proved proof) *rejection {
 
 // identifyIssued handles what no entry expects. The CA of a user entry may
 // answer for all its devices, and their names.
-func (s *Server) identifyIssued(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyIssued(b *binding, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	if !proved.certified() {
 		return s.identifyUnknown(b, p)
 	}
@@ -176,7 +177,7 @@ func (b *binding) missing(users []*auth.User, proved proof) *rejection {
 
 // identifyNamed names a device by its certificate, which the users' CAs answer
 // for. The name may not be one that somebody else has.
-func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyNamed(b *binding, vouchers []voucher, p *plan, proved proof) (*binding, []*auth.User, *rejection) {
 	name, vouchers, err := deviceName(vouchers, proved)
 	if err != nil {
 		return b, nil, reject(RejectedWrongName, "the certificate is valid, but names no device: %v", err)
@@ -189,6 +190,7 @@ func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, proved p
 	if r := s.nameTaken(b, vouchers, proved); r != nil {
 		return b, nil, r
 	}
+	b.ca = b.voucher
 	return b, usersIn(vouchers), nil
 }
 
@@ -196,7 +198,7 @@ func (s *Server) identifyNamed(b *binding, vouchers []voucher, p *plan, proved p
 // another: to a session, to a device that was approved, or to one whose
 // certificate another CA has issued. CAs that one user lists together stand in
 // for each other, so that a new one may take the place of an old one.
-func (s *Server) nameTaken(b *binding, vouchers []voucher, proved proof) *rejection {
+func (s *rules) nameTaken(b *binding, vouchers []voucher, proved proof) *rejection {
 	if b.entry == nil && s.byName[b.name] != nil {
 		return reject(RejectedKeyChanged, "a certificate that session %s does not expect names its device so: give the session %s, if it is the same device", b.name, proved.namesOption())
 	}
@@ -298,9 +300,9 @@ func (b *binding) faulty(proved proof, err error) *rejection {
 // they called, and returns how many. Call it when the revocation lists of any
 // Anchors were replaced. It does not wait for the links' end.
 func (s *Server) EndRevoked() int {
-	ended := 0
+	ended, anchors := 0, s.rules.Load().anchors
 	for _, link := range s.links.all() {
-		if err := s.revoked(link); err != nil {
+		if err := link.revoked(anchors); err != nil {
 			link.end(err)
 			ended++
 		}
@@ -308,12 +310,12 @@ func (s *Server) EndRevoked() int {
 	return ended
 }
 
-func (s *Server) revoked(l *Link) error {
-	if len(l.certificates) == 0 {
+func (l *Link) revoked(anchors []*auth.Anchors) error {
+	if l.shown == nil {
 		return nil
 	}
-	for _, anchors := range s.anchors {
-		if err := anchors.Revoked(l.certificates); err != nil {
+	for _, a := range anchors {
+		if err := a.Revoked(l.shown.certificates); err != nil {
 			return err
 		}
 	}

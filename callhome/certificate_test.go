@@ -168,7 +168,7 @@ func TestStageBOnTLS(t *testing.T) {
 				if tt.from != "" {
 					from = netip.MustParseAddr(tt.from)
 				}
-				p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
+				p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(from, 1), Transport: TLS}, onListener(Listener{Transport: TLS}), claim{})
 				if r != nil {
 					t.Fatal(r)
 				}
@@ -221,7 +221,7 @@ func TestPendingTellsWhatTheCAObjectsTo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(Listener{Transport: TLS}), claim{})
 			if r != nil {
 				t.Fatal(r)
 			}
@@ -259,7 +259,7 @@ func TestTheFirstUserThatFindsANameCounts(t *testing.T) {
 		{ca.Issue(t, "cn-4", serial("no name")), "cn-4", "by-cn"},
 		{ca.Issue(t, "no name", nil), "", ""},
 	} {
-		p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
+		p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(Listener{Transport: TLS}), claim{})
 		if r != nil {
 			t.Fatal(r)
 		}
@@ -309,7 +309,7 @@ func TestANameBelongsToTheCAThatGaveItFirst(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
+			p, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: TLS}, onListener(Listener{Transport: TLS}), claim{})
 			if r != nil {
 				t.Fatal(r)
 			}

@@ -19,7 +19,7 @@ type avowal struct {
 
 // avowed checks the HMAC of a claim. The result is nil where there is none, or
 // no secret to check it with: the claim is only a hint then.
-func (s *Server) avowed(c claim, l *Listener) (*avowal, *rejection) {
+func (s *rules) avowed(c claim, l *Listener) (*avowal, *rejection) {
 	a, secret, whose := &avowal{key: c.hostKey}, l.DeviceSecret, "the listener"
 	if e := s.byDeviceID[c.deviceID]; e != nil && e.DeviceSecret != "" {
 		a.entry, secret, whose = e, e.DeviceSecret, "session "+e.Name
@@ -44,17 +44,17 @@ func (p *plan) avowedEntry() *Entry {
 // toldUser is the user that the claim of a device leads to, if any. An avowed
 // key leads as far as stage B will come with it, a mere claim to the entry that
 // expects its DEVICE-ID, where the address tells no entry.
-func (s *Server) toldUser(p *plan) *auth.User {
+func (s *rules) toldUser(p *plan) *auth.User {
 	if p.avowal != nil {
-		b, users, r := s.identify(p, proof{identity: p.avowal.key})
+		b, users, r := s.candidates(p, proof{identity: p.avowal.key})
 		if r != nil {
 			return nil // stage B says so, when the device has proved the key
 		}
-		user, _ := s.credential(p, b, users)
+		user, _ := s.notRefused(b, users)
 		return user
 	}
-	e := s.byDeviceID[p.deviceID]
-	if e == nil || e.User == nil || p.entry != nil || !canUse(e.User, SSH) || outOfPlace(e, p) != nil || s.misled.Has(misledID{p.remote, p.deviceID}) {
+	e := s.byDeviceID[p.claim.deviceID]
+	if e == nil || e.User == nil || p.entry != nil || !canUse(e.User, SSH) || outOfPlace(e, p) != nil || s.misled.Has(misledID{p.remote, p.claim.deviceID}) {
 		return nil
 	}
 	return e.User
@@ -67,13 +67,13 @@ func (b *binding) changedAvowal(p *plan) *rejection {
 		b.name, b.entry = e.Name, e
 	}
 	return reject(RejectedKeyChanged, "the device calls itself %s and shows the %s key %s, but the HOST-KEY that its secret vouches for is the %s key %s: somebody may stand between, or repeat what the device said",
-		Quote(p.deviceID), b.identity.Type, b.identity, p.avowal.key.Type, p.avowal.key)
+		Quote(p.claim.deviceID), b.identity.Type, b.identity, p.avowal.key.Type, p.avowal.key)
 }
 
 // identifyAvowed handles a key that the secret of an entry vouches for. The
 // secret is in the configuration, so it counts for more than what was approved:
 // a device that was given a new key is let in again. Pins it does not widen.
-func (s *Server) identifyAvowed(b *binding, e *Entry, p *plan) (*binding, []*auth.User, *rejection) {
+func (s *rules) identifyAvowed(b *binding, e *Entry, p *plan) (*binding, []*auth.User, *rejection) {
 	b.name, b.entry = e.Name, e
 	if len(e.Pins) > 0 {
 		return b, nil, s.changedKey(e, b.identity)
@@ -85,17 +85,17 @@ func (s *Server) identifyAvowed(b *binding, e *Entry, p *plan) (*binding, []*aut
 // is not known yet. Every device of the fleet has the secret, so the name that
 // this one gives itself is its own only if nobody has it; from then on it is
 // bound to the key.
-func (s *Server) identifyFleet(b *binding, p *plan) (*binding, []*auth.User, *rejection) {
-	e, name := s.byDeviceID[p.deviceID], strings.ToLower(p.deviceID)
+func (s *rules) identifyFleet(b *binding, p *plan) (*binding, []*auth.User, *rejection) {
+	e, name := s.byDeviceID[p.claim.deviceID], strings.ToLower(p.claim.deviceID)
 	switch {
 	case e != nil:
 	case !auth.ValidName(name):
-		return b, nil, reject(RejectedWrongName, "the HMAC is right, but the DEVICE-ID %s cannot name a device (letters, digits and hyphens, at most 63): change it, or give the device a session with this device_id", Quote(p.deviceID))
+		return b, nil, reject(RejectedWrongName, "the HMAC is right, but the DEVICE-ID %s cannot name a device (letters, digits and hyphens, at most 63): change it, or give the device a session with this device_id", Quote(p.claim.deviceID))
 	case p.entry != nil && p.entry.Name == name && p.entry.DeviceID == "":
 		e = p.entry
 	case s.byName[name] != nil:
 		b.name = name
-		return b, nil, reject(RejectedKeyChanged, "a device that has the listener's secret calls itself as session %s is named: if it is the same device, give the session the device_id %s", name, Quote(p.deviceID))
+		return b, nil, reject(RejectedKeyChanged, "a device that has the listener's secret calls itself as session %s is named: if it is the same device, give the session the device_id %s", name, Quote(p.claim.deviceID))
 	}
 	b.name, b.entry, b.unpinned = name, e, true
 	if e == nil {
@@ -113,7 +113,7 @@ func (s *Server) identifyFleet(b *binding, p *plan) (*binding, []*auth.User, *re
 
 // nameBound rejects a device of the fleet that calls itself by the name of
 // another, which was approved, named before, or is named by its certificate.
-func (s *Server) nameBound(b *binding) *rejection {
+func (s *rules) nameBound(b *binding) *rejection {
 	known := s.opts.Memory.Voucher(b.name)
 	if named := s.opts.Memory.Named(b.name); len(named) > 0 {
 		known = named[0].Identity
@@ -129,8 +129,8 @@ func (s *Server) nameBound(b *binding) *rejection {
 // the operator wants another: what the hook gave it, else the name of the
 // session that expects its DEVICE-ID and knows no other proof, else the
 // DEVICE-ID. It is empty where somebody has that name.
-func (s *Server) proposedName(p *plan) string {
-	e, name := s.byDeviceID[p.deviceID], strings.ToLower(p.deviceID)
+func (s *rules) proposedName(p *plan) string {
+	e, name := s.byDeviceID[p.claim.deviceID], strings.ToLower(p.claim.deviceID)
 	switch {
 	case p.proposed != "":
 		e, name = nil, strings.ToLower(p.proposed)
@@ -146,7 +146,7 @@ func (s *Server) proposedName(p *plan) string {
 }
 
 // nameKnown reports whether a device has the name, connected or not.
-func (s *Server) nameKnown(name string) bool {
+func (s *rules) nameKnown(name string) bool {
 	memory := s.opts.Memory
 	return len(memory.Named(name)) > 0 || !memory.Voucher(name).IsZero() || s.links.holder(name) != nil
 }

@@ -165,7 +165,7 @@ func TestClaims(t *testing.T) {
 			t.Run(tt.name+"/"+trust.String(), func(t *testing.T) {
 				s := claimServer(t, trust)
 				info := CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(tt.from), 1), Transport: SSH}
-				p, r := s.plan(t.Context(), info, onListener(s, Listener{Transport: SSH, DeviceSecret: tt.fleet}), claimed(t, tt.id, tt.key, tt.secret))
+				p, r := s.plan(t.Context(), info, onListener(Listener{Transport: SSH, DeviceSecret: tt.fleet}), claimed(t, tt.id, tt.key, tt.secret))
 				b := &binding{}
 				if r == nil {
 					if p.user.Name != tt.user {
@@ -211,9 +211,9 @@ func TestTheFirstOfTwoThatLogInAtOnceHasTheName(t *testing.T) {
 // after a copied configuration: the entry is not that of the one which calls.
 func TestAClaimThatMisleadsIsNotFollowedAgain(t *testing.T) {
 	s := claimServer(t, auth.TrustApprove)
-	l, said := onListener(s, Listener{Transport: SSH}), claimed(t, "R6", 0, "")
+	l, said := onListener(Listener{Transport: SSH}), claimed(t, "R6", 0, "")
 	call := func(from string) (*call, *rejection) {
-		c := &call{server: s, listener: l, info: CallInfo{Remote: netip.MustParseAddrPort(from), Transport: SSH}, at: time.Now()}
+		c := &call{server: s, called: l, info: CallInfo{Remote: netip.MustParseAddrPort(from), Transport: SSH}, at: time.Now()}
 		var r *rejection
 		if c.plan, r = s.plan(t.Context(), c.info, l, said); r != nil {
 			t.Fatal(r)
@@ -237,9 +237,9 @@ func TestAClaimThatMisleadsIsNotFollowedAgain(t *testing.T) {
 // TestStrangersAreNotRemembered has a stranger call from where a device was seen.
 func TestStrangersAreNotRemembered(t *testing.T) {
 	s := claimServer(t, auth.TrustApprove)
-	l := onListener(s, Listener{Transport: SSH})
+	l := onListener(Listener{Transport: SSH})
 	for _, shown := range []byte{keyApproved, keyStranger} {
-		c := &call{server: s, listener: l, info: CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: SSH}, at: time.Now()}
+		c := &call{server: s, called: l, info: CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: SSH}, at: time.Now()}
 		c.plan, _ = s.plan(t.Context(), c.info, l, claim{})
 		var r *rejection
 		if c.binding, r = s.bind(c.plan, proof{identity: junosID(shown)}); r == nil {
@@ -271,9 +271,10 @@ func TestTheHookProposesANameOnly(t *testing.T) {
 		for transport, shown := range map[Transport]proof{SSH: {identity: junosID(keyStranger)}, TLS: certificate} {
 			for _, trust := range allTrusts {
 				s := claimServer(t, trust)
-				s.opts.Users = append(s.opts.Users, &auth.User{Name: "tls", TLS: &auth.UserTLS{}})
+				o := &s.rules.Load().opts
+				o.Users = append(o.Users, &auth.User{Name: "tls", TLS: &auth.UserTLS{}})
 				var asked CallInfo
-				s.opts.UserSelect = func(_ context.Context, info CallInfo) (Selection, error) {
+				o.UserSelect = func(_ context.Context, info CallInfo) (Selection, error) {
 					asked = info
 					return Selection{Name: tt.selected}, nil
 				}
@@ -284,7 +285,7 @@ func TestTheHookProposesANameOnly(t *testing.T) {
 					continue
 				}
 				info := CallInfo{Remote: netip.MustParseAddrPort("198.51.100.7:1"), Transport: transport, DeviceID: said.deviceID}
-				p, r := s.plan(t.Context(), info, onListener(s, Listener{Transport: transport}), said)
+				p, r := s.plan(t.Context(), info, onListener(Listener{Transport: transport}), said)
 				if r != nil {
 					t.Fatal(r)
 				}

@@ -8,7 +8,7 @@ import (
 )
 
 // addEntry checks a session entry and makes it known by what matches it.
-func (s *Server) addEntry(e *Entry) error {
+func (s *rules) addEntry(e *Entry) error {
 	switch {
 	case !auth.ValidName(e.Name):
 		return fmt.Errorf("callhome: %q is no valid name for a session entry", e.Name)
@@ -29,7 +29,7 @@ func (s *Server) addEntry(e *Entry) error {
 
 // addIdentities makes an entry known by its pins and certificate names, each
 // of which tells one device from all others.
-func (s *Server) addIdentities(e *Entry) error {
+func (s *rules) addIdentities(e *Entry) error {
 	for _, pin := range e.Pins {
 		key := pinKey(pin)
 		if other := s.byPin[key]; other != nil {
@@ -47,7 +47,7 @@ func (s *Server) addIdentities(e *Entry) error {
 	return s.addDeviceID(e)
 }
 
-func (s *Server) addDeviceID(e *Entry) error {
+func (s *rules) addDeviceID(e *Entry) error {
 	other := s.byDeviceID[e.DeviceID]
 	switch {
 	case e.DeviceID == "" && e.DeviceSecret != "":
@@ -63,7 +63,7 @@ func (s *Server) addDeviceID(e *Entry) error {
 	return nil
 }
 
-func (s *Server) addExpected(e *Entry, t Transport, expected string) error {
+func (s *rules) addExpected(e *Entry, t Transport, expected string) error {
 	x := expectation{t, auth.NormalizeCertificateName(expected)}
 	if x.name == "" {
 		return fmt.Errorf("callhome: session entry %s: %.80q cannot be the name of a certificate", e.Name, expected)
@@ -142,26 +142,4 @@ func kindOf(id auth.Identity) string {
 		return "certificate"
 	}
 	return "key"
-}
-
-// anchors returns all that the options hold, each once.
-func (o Options) anchors() []*auth.Anchors {
-	var all []*auth.Anchors
-	seen := make(map[*auth.Anchors]bool)
-	add := func(u *auth.User) {
-		if u != nil && u.TLS != nil && u.TLS.Anchors != nil && !seen[u.TLS.Anchors] {
-			seen[u.TLS.Anchors] = true
-			all = append(all, u.TLS.Anchors)
-		}
-	}
-	for _, u := range o.Users {
-		add(u)
-	}
-	for _, u := range o.NamedUsers {
-		add(u)
-	}
-	for i := range o.Entries {
-		add(o.Entries[i].User)
-	}
-	return all
 }

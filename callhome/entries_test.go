@@ -55,7 +55,7 @@ func TestStageATellsTransportsApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := func(from string, transport Transport) *plan {
-		p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Transport: transport}, onListener(s, Listener{Transport: transport}), claim{})
+		p, r := s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Transport: transport}, onListener(Listener{Transport: transport}), claim{})
 		if r != nil {
 			t.Fatal(r)
 		}
@@ -79,7 +79,7 @@ func TestCallsOverTLSNeedATLSUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("192.0.2.1:1"), Transport: TLS}, onListener(s, Listener{Transport: TLS}), claim{})
+	_, r := s.plan(t.Context(), CallInfo{Remote: netip.MustParseAddrPort("192.0.2.1:1"), Transport: TLS}, onListener(Listener{Transport: TLS}), claim{})
 	if r == nil || r.reason != RejectedNoUser {
 		t.Errorf("planned: %v", r)
 	}

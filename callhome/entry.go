@@ -2,8 +2,10 @@ package callhome
 
 import (
 	"net/netip"
+	"slices"
 
 	"callhome-gateway/auth"
+	"callhome-gateway/internal/netconf"
 )
 
 // Entry is a session entry: one known device, matched by address, by
@@ -64,4 +66,37 @@ type HelloOptions struct {
 	Base []string
 	// Capabilities are offered in addition.
 	Capabilities []string
+}
+
+// orNone returns nil where nothing is changed.
+func (o HelloOptions) orNone() *HelloOptions {
+	if len(o.Base)+len(o.Capabilities) == 0 {
+		return nil
+	}
+	return &o
+}
+
+// hello returns the gateway's hello; that of nil is the usual one.
+func (o *HelloOptions) hello() *netconf.Hello {
+	if o == nil {
+		o = &HelloOptions{}
+	}
+	h := &netconf.Hello{}
+	if o.offers("1.0") {
+		h.Capabilities = append(h.Capabilities, netconf.CapabilityBase10)
+	}
+	if o.offers("1.1") {
+		h.Capabilities = append(h.Capabilities, netconf.CapabilityBase11)
+	}
+	h.Capabilities = append(h.Capabilities, o.Capabilities...)
+	return h
+}
+
+func (o *HelloOptions) offers(base string) bool {
+	return len(o.Base) == 0 || slices.Contains(o.Base, base)
+}
+
+// same reports whether both make the same hello.
+func (o *HelloOptions) same(other *HelloOptions) bool {
+	return slices.Equal(o.hello().Capabilities, other.hello().Capabilities)
 }

@@ -14,7 +14,8 @@ const maxHeldBytes = 64 << 10
 // another call, and does nothing when the source has its share of them.
 func (c *call) hold(ctx context.Context) {
 	s, conn := c.server, c.conn.Conn
-	if s.opts.RejectDelay <= 0 {
+	delay := s.rules.Load().opts.RejectDelay
+	if delay <= 0 {
 		return
 	}
 	end := func() { _ = conn.Close() }
@@ -26,7 +27,7 @@ func (c *call) hold(ctx context.Context) {
 	defer place.Leave()
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
-	if conn.SetDeadline(time.Now().Add(s.opts.RejectDelay)) != nil {
+	if conn.SetDeadline(time.Now().Add(delay)) != nil {
 		return
 	}
 	var ignored [512]byte

@@ -9,7 +9,7 @@ import (
 // wantsCertificate reports whether a host certificate could tell who calls. A
 // device that is known by its key is not asked for one: it might certify
 // another of its keys, which would look like a changed one.
-func (s *Server) wantsCertificate(p *plan, matching []*Entry) bool {
+func (s *rules) wantsCertificate(p *plan, matching []*Entry) bool {
 	if p.avowal != nil {
 		return false
 	}
@@ -29,6 +29,6 @@ func (s *Server) wantsCertificate(p *plan, matching []*Entry) bool {
 }
 
 // knownByHostKey reports whether a host key was approved for the entry.
-func (s *Server) knownByHostKey(e *Entry) bool {
+func (s *rules) knownByHostKey(e *Entry) bool {
 	return slices.ContainsFunc(s.opts.Memory.Named(e.Name), func(d auth.Device) bool { return pinTransport(d.Identity) == SSH })
 }

@@ -95,7 +95,7 @@ type outlook struct {
 }
 
 // outlookOn returns the outlook of a listener.
-func (s *Server) outlookOn(l *Listener) *outlook {
+func (s *rules) outlookOn(l *Listener) *outlook {
 	o := &outlook{lastResort: s.firstNamedUser(SSH), tlsUser: s.firstNamedUser(TLS) != nil}
 	for _, e := range s.all {
 		o.tlsUser = o.tlsUser || e.User != nil && canUse(e.User, TLS)
@@ -117,7 +117,7 @@ func (s *Server) outlookOn(l *Listener) *outlook {
 	return o
 }
 
-func (s *Server) firstNamedUser(t Transport) *auth.User {
+func (s *rules) firstNamedUser(t Transport) *auth.User {
 	for _, name := range slices.Sorted(maps.Keys(s.opts.NamedUsers)) {
 		if user := s.opts.NamedUsers[name]; canUse(user, t) {
 			return user

@@ -43,7 +43,7 @@ func TestEntriesAreFoundByTheNarrowestNetwork(t *testing.T) {
 		{"2001:db9::1", SSH, "", "all"},
 	} {
 		var names []string
-		for _, e := range s.at(netip.MustParseAddr(tt.from), tt.transport, &Listener{Name: tt.listener}) {
+		for _, e := range s.rules.Load().at(netip.MustParseAddr(tt.from), tt.transport, &Listener{Name: tt.listener}) {
 			names = append(names, e.Name)
 		}
 		if got := strings.Join(names, " "); got != tt.want {
@@ -69,7 +69,7 @@ func TestAnEntryLimitedToAListener(t *testing.T) {
 	}
 	plan := func(from string, l Listener) (*plan, *rejection) {
 		l.Transport = SSH
-		return s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Transport: SSH}, onListener(s, l), claim{})
+		return s.plan(t.Context(), CallInfo{Remote: netip.AddrPortFrom(netip.MustParseAddr(from), 1), Transport: SSH}, onListener(l), claim{})
 	}
 	if _, r := plan("192.0.2.1", Listener{Name: "south"}); r == nil || r.reason != RejectedNoUser {
 		t.Errorf("the user of an entry for another listener is announced: %v", r)
@@ -113,10 +113,10 @@ func BenchmarkPlan(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			l := Listener{Transport: SSH}.withDefaults(s)
+			l := &Listener{Transport: SSH}
 			info := CallInfo{Remote: netip.MustParseAddrPort("10.0.0.4:1"), Transport: SSH}
 			for b.Loop() {
-				p, r := s.plan(b.Context(), info, &l, claim{})
+				p, r := s.plan(b.Context(), info, l, claim{})
 				if r != nil {
 					b.Fatal(r)
 				}
@@ -134,7 +134,7 @@ func TestEntryAtALinkLocalAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, from := range []string{"fe80::1%eth0", "fe80::1%eth1"} {
-		if got := s.at(netip.MustParseAddr(from), SSH, onListener(s, Listener{Transport: SSH})); len(got) != 1 {
+		if got := s.rules.Load().at(netip.MustParseAddr(from), SSH, onListener(Listener{Transport: SSH})); len(got) != 1 {
 			t.Errorf("%d entries match a call from %s", len(got), from)
 		}
 	}

@@ -22,7 +22,7 @@ func allowsLegacy(user *auth.User) bool { return user.LegacyAlgorithms }
 // offersLegacy reports whether one of the devices that this may be is allowed
 // old algorithms. They are offered last: only a device that has nothing better
 // takes them.
-func (s *Server) offersLegacy(p *plan, matching []*Entry) bool {
+func (s *rules) offersLegacy(p *plan, matching []*Entry) bool {
 	return allowsLegacy(p.user) || p.listener.outlook.legacy || slices.ContainsFunc(matching, (*Entry).allowsLegacy) || slices.ContainsFunc(p.users, allowsLegacy)
 }
 

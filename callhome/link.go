@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net/netip"
 	"sync"
@@ -21,18 +20,22 @@ var ErrLinkEnded = errors.New("the connection to the device has ended")
 type Link struct {
 	name     string
 	identity auth.Identity
-	user     string
-	remote   netip.AddrPort
-	listener string
-	deviceID string
-	since    time.Time
-	epoch    uint64      // set when the link is claimed, before anybody else sees it
-	attached atomic.Bool // Attach was told
-	hello    HelloOptions
-	liveness liveness
-	// certificates are those that the device sent over TLS, its own first:
-	// crypto/tls keeps them anyway.
-	certificates []*x509.Certificate
+	// user and username are those of the user entry.
+	user, username string
+	remote         netip.AddrPort
+	called         *Listener // as ServeListener was given it
+	since          time.Time
+	epoch          uint64      // set when the link is claimed, before anybody else sees it
+	attached       atomic.Bool // Attach was told
+	liveness       liveness
+
+	// The following say how the device came in, for when the configuration
+	// changes. Most devices have none of it; see approach, proof and HelloOptions.
+	claim  *claim
+	shown  *proof
+	hello  *HelloOptions
+	chosen string
+	own    *auth.User
 
 	call *callConn
 	// bearer is what is SSH or TLS about the link.
@@ -106,11 +109,16 @@ func (l *Link) User() string { return l.user }
 func (l *Link) Remote() netip.AddrPort { return l.remote }
 
 // Listener returns the name of the listener that was called; the main one has none.
-func (l *Link) Listener() string { return l.listener }
+func (l *Link) Listener() string { return l.called.Name }
 
 // DeviceID returns what the device says that it is (see CallInfo); empty for those
 // that say nothing.
-func (l *Link) DeviceID() string { return l.deviceID }
+func (l *Link) DeviceID() string {
+	if l.claim == nil {
+		return ""
+	}
+	return l.claim.deviceID
+}
 
 // Since returns when the device had logged in.
 func (l *Link) Since() time.Time { return l.since }

@@ -32,15 +32,17 @@ type Listener struct {
 	outlook *outlook
 }
 
-func (l Listener) withDefaults(s *Server) Listener {
-	if l.Users == nil {
-		l.Users = s.opts.Users
+// withDefaults returns the listener with what it leaves out.
+func (l *Listener) withDefaults(s *rules) *Listener {
+	with := *l
+	if with.Users == nil {
+		with.Users = s.opts.Users
 	}
-	if l.Trust == nil {
-		l.Trust = &s.opts.Trust
+	if with.Trust == nil {
+		with.Trust = &s.opts.Trust
 	}
-	l.outlook = s.outlookOn(&l)
-	return l
+	with.outlook = s.outlookOn(&with)
+	return &with
 }
 
 // called says to a person which listener was called.

@@ -1,7 +1,4 @@
 package callhome
 
-// onListener returns the listener as ServeListener would use it.
-func onListener(s *Server, l Listener) *Listener {
-	l = l.withDefaults(s)
-	return &l
-}
+// onListener returns the listener as ServeListener was given it.
+func onListener(l Listener) *Listener { return &l }

@@ -35,9 +35,7 @@ type login struct {
 	verdict
 	phase    phase
 	identity auth.Identity
-	// proved is forgotten once it was read: x/crypto holds on to the login for
-	// as long as the connection lives.
-	proved proof
+	proved   proof
 
 	// refused is set when the device has refused every method that we have.
 	refused bool
@@ -59,6 +57,13 @@ func (l *login) run(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-cha
 		return nil, nil, nil, err
 	}
 	return conn, channels, requests, l.call.SetDeadline(time.Time{})
+}
+
+// forget drops what is of no use after the login: x/crypto holds on to it for as
+// long as the connection lives, for the key that the device shows at a rekey.
+func (l *login) forget() {
+	l.server, l.plan, l.pace = nil, nil, nil
+	l.verdict, l.proved = verdict{}, proof{}
 }
 
 // begin waits until there is something to do, and for the turn to do it.

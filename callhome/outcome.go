@@ -23,6 +23,7 @@ const (
 	RejectedPending    Reason = "rejected-pending"
 	RejectedKeyChanged Reason = "rejected-key-changed"
 	RejectedWrongUser  Reason = "rejected-wrong-user"
+	RejectedFlapping   Reason = "rejected-flapping"
 	RejectedRevoked    Reason = "rejected-revoked"
 	RejectedExpired    Reason = "rejected-expired"
 	RejectedSelfSigned Reason = "rejected-self-signed"
@@ -87,8 +88,8 @@ func (c *call) report(r *rejection) {
 			o.User = b.user.Name
 		}
 	}
-	c.server.outcomes.add(o, caller{source: c.server.opts.Sources.Of(o.Remote.Addr()), known: c.known(o.Reason), penalised: c.arrival.Penalised})
-	c.server.opts.Outcome(o)
+	c.server.outcomes.add(o, caller{source: c.server.rules.Load().opts.Sources.Of(o.Remote.Addr()), known: c.known(o.Reason), penalised: c.arrival.Penalised})
+	c.server.fixed.Outcome(o)
 }
 
 // known reports whether the call, which ended for this reason, was that of a

@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -13,9 +12,11 @@ import (
 // call, before a byte is sent: x/crypto fixes the username before the device's
 // identity is known. TLS has none.
 type plan struct {
-	remote    netip.Addr
-	transport Transport
-	listener  *Listener
+	approach
+	// rules are those by which it was made.
+	rules *rules
+	// listener is what holds on the one that was called.
+	listener *Listener
 	// entry is the session entry that the address alone tells: there is
 	// exactly one with that address. Otherwise nil.
 	entry *Entry
@@ -25,9 +26,8 @@ type plan struct {
 	// names none: the callhome-users, or the one that the hook chose, as far as
 	// they have a credential for the transport.
 	users []*auth.User
-	// deviceID is what the device calls itself, and proposed what the hook would
-	// call it; nothing proves either.
-	deviceID, proposed string
+	// proposed is what the hook would call the device; nothing proves it.
+	proposed string
 	// avowal is the host key that the HMAC of the claim vouches for, or nil.
 	avowal *avowal
 	// told says that user follows from the claim.
@@ -42,27 +42,19 @@ type plan struct {
 	legacy bool
 }
 
-// origin is where the call comes from and arrives.
-func (p *plan) origin() origin { return origin{p.remote, p.listener.Name} }
+// plan is stage A, by the rules that are in force now.
+func (s *Server) plan(ctx context.Context, info CallInfo, called *Listener, c claim) (*plan, *rejection) {
+	return s.rules.Load().plan(ctx, info, called, c)
+}
 
-// plan is stage A.
-func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) (*plan, *rejection) {
-	remote := info.Remote.Addr()
-	avowal, r := s.avowed(c, l)
+func (s *rules) plan(ctx context.Context, info CallInfo, called *Listener, c claim) (*plan, *rejection) {
+	p, matching, r := s.outset(approach{remote: info.Remote.Addr(), transport: info.Transport, called: called, claim: c})
+	if r == nil && len(matching) == 0 {
+		r = s.askUserSelect(ctx, info, p)
+	}
 	if r != nil {
 		return nil, r
 	}
-	p := &plan{remote: remote, transport: info.Transport, listener: l, users: l.Users, deviceID: c.deviceID, avowal: avowal}
-	matching := s.at(remote, p.transport, l)
-	if len(matching) == 0 {
-		if r := s.askUserSelect(ctx, info, p); r != nil {
-			return nil, r
-		}
-	}
-	if len(matching) == 1 {
-		p.entry = matching[0]
-	}
-	p.users = usable(p.users, p.transport)
 	if p.transport == TLS {
 		return p, checkTLSUsers(p)
 	}
@@ -71,7 +63,7 @@ func (s *Server) plan(ctx context.Context, info CallInfo, l *Listener, c claim) 
 	if p.user = s.toldUser(p); p.user != nil {
 		p.told = true
 	} else if p.user = s.sources.choose(p.origin(), s.usualUser(p, matching), time.Now()); p.user == nil {
-		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", remote)
+		return nil, reject(RejectedNoUser, "no session entry matches %s and callhome.users is empty: add a session for the device, or a callhome-user", p.remote)
 	}
 	p.legacy = s.offersLegacy(p, matching)
 	return p, nil
@@ -105,7 +97,7 @@ func canUse(user *auth.User, t Transport) bool {
 }
 
 // askUserSelect lets the hook choose the user or reject the call.
-func (s *Server) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rejection {
+func (s *rules) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rejection {
 	if s.opts.UserSelect == nil {
 		return nil
 	}
@@ -120,17 +112,25 @@ func (s *Server) askUserSelect(ctx context.Context, info CallInfo, p *plan) *rej
 	case selection.User != nil && !canUse(selection.User, p.transport):
 		return reject(RejectedHook, "the user-select hook chose the user entry %s, which has no credential for calls over %s", selection.User.Name, p.transport)
 	case selection.User != nil:
-		p.users = []*auth.User{selection.User}
+		p.choose(selection.User)
 	}
 	p.proposed = selection.Name
 	return nil
+}
+
+// choose notes the user that the hook chose.
+func (p *plan) choose(user *auth.User) {
+	p.chosen, p.users = user.Name, []*auth.User{user}
+	if p.rules.users[user.Name] != user {
+		p.own = user
+	}
 }
 
 // usualUser is the user to announce to a device of which only the address is
 // known: that of the first entry there; else the first that has not failed for
 // the device last seen from there; else the first. With no callhome-users it is
 // that of the first entry which is matched by identity.
-func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
+func (s *rules) usualUser(p *plan, matching []*Entry) *auth.User {
 	if len(matching) > 0 && matching[0].User != nil && canUse(matching[0].User, SSH) {
 		return matching[0].User
 	}
@@ -145,7 +145,7 @@ func (s *Server) usualUser(p *plan, matching []*Entry) *auth.User {
 	return p.users[0]
 }
 
-func (s *Server) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User {
+func (s *rules) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User {
 	now := time.Now()
 	for _, user := range users {
 		if !s.failures.Failed(id, user.Name, now) {
@@ -160,7 +160,7 @@ func (s *Server) firstNotFailed(id auth.Identity, users []*auth.User) *auth.User
 // has several keys would else show another, and that would look like a changed
 // key; so is one whose HMAC vouches for a key. All others show the first type in
 // a fixed order, always the same.
-func (s *Server) hostKeyTypes(p *plan) []string {
+func (s *rules) hostKeyTypes(p *plan) []string {
 	e := p.entry
 	switch {
 	case p.avowal != nil:

@@ -21,6 +21,10 @@ type proof struct {
 	// host is the certificate for its host key over SSH, if it showed one. The
 	// identity is the key: that stays the same when the certificate is renewed.
 	host *ssh.Certificate
+	// ca is the key of the CA that has vouched for the certificate before; zero
+	// as long as none has. It goes on to vouch for whom it has let in, also when
+	// the certificate expires.
+	ca auth.Identity
 	// old are the old algorithms that it agrees on over SSH; none by far most
 	// times.
 	old []string
@@ -87,10 +91,16 @@ func (p proof) voucher(user *auth.User, now time.Time) (auth.Identity, error) {
 		case p.host == nil:
 			return auth.Identity{}, errBareKey
 		}
+		if user.HostCA.Holds(p.ca) {
+			return p.ca, nil
+		}
 		return auth.SSHIdentity(p.host.SignatureKey), user.HostCA.Verify(p.host, now)
 	}
 	if user.TLS == nil || user.TLS.Anchors == nil {
 		return auth.Identity{}, errNoAnchors
+	}
+	if user.TLS.Anchors.Holds(p.ca) {
+		return p.ca, nil
 	}
 	chain, err := user.TLS.Anchors.Verify(p.certificates, x509.ExtKeyUsageServerAuth, now)
 	if err != nil {

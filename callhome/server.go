@@ -7,10 +7,10 @@ package callhome
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callhome-gateway/auth"
@@ -30,23 +30,18 @@ const (
 
 // Server accepts the calls of devices. Its methods may be called concurrently.
 type Server struct {
-	opts Options
-	log  hclog.Logger
-	entryIndex
-	// anchors are all that are configured: what one of them has revoked is
-	// revoked everywhere.
-	anchors []*auth.Anchors
+	// fixed are the Options that stay as they were given to New.
+	fixed Options
+	log   hclog.Logger
+	learned
+	// using is held while other rules take the place of those in force.
+	using sync.Mutex
+	rules atomic.Pointer[rules]
 
-	links    *table
-	failures *auth.Failures
-	sources  *sources
-	misled   *auth.Recent[misledID]
-	hunts    *hunts
-	hellos   *helloSets
-	broken   *brokenConns
-	gate     *gate
-	held     *auth.Places
-	calls    *auth.Places
+	hellos *helloSets
+	gate   *gate
+	held   *auth.Places
+	calls  *auth.Places
 	// accepted has one for each call that is neither a link nor closed: of those
 	// that had to make room, the files are given back a little later.
 	accepted chan struct{}
@@ -63,19 +58,19 @@ func New(opts Options) (*Server, error) {
 	}
 	opts = opts.withDefaults()
 	s := &Server{
-		opts:    opts,
-		log:     opts.Log,
-		anchors: opts.anchors(),
+		fixed: opts.fixed(),
+		log:   opts.Log,
+		learned: learned{
+			links:    newTable(),
+			failures: auth.NewFailures(max(0, opts.FailureTTL)),
+			sources:  newSources(),
+			misled:   auth.NewRecent[misledID](misledFor, maxMisled),
+			hunts:    newHunts(),
+			broken:   newBrokenConns(),
+			flaps:    newFlaps(opts.Log),
+		},
 
-		entryIndex: newEntryIndex(),
-
-		links:    newTable(),
-		failures: auth.NewFailures(max(0, opts.FailureTTL)),
-		sources:  newSources(),
-		misled:   auth.NewRecent[misledID](misledFor, maxMisled),
-		hunts:    newHunts(),
 		hellos:   newHelloSets(),
-		broken:   newBrokenConns(),
 		gate:     newGate(opts.MaxHandshakes, opts.MaxHandshakesPerSource),
 		held:     auth.NewPlaces(opts.MaxHeld),
 		calls:    auth.NewPlaces(opts.MaxCalls),
@@ -85,12 +80,17 @@ func New(opts Options) (*Server, error) {
 		pins:      auth.NewDebts[netip.Prefix](maxDebtors),
 		outcomes:  newOutcomeLog(opts.Log),
 	}
-	for i := range opts.Entries {
-		if err := s.addEntry(&opts.Entries[i]); err != nil {
-			return nil, err
-		}
+	rules, err := newRules(opts, s.learned)
+	if err != nil {
+		return nil, err
 	}
+	s.rules.Store(rules)
 	return s, nil
+}
+
+// fixed returns the options that Use does not change.
+func (o Options) fixed() Options {
+	return Options{Memory: o.Memory, Attach: o.Attach, Detach: o.Detach, Outcome: o.Outcome, Log: o.Log}
 }
 
 func (o Options) withDefaults() Options {
@@ -125,9 +125,11 @@ func setDefault[T int | time.Duration](value *T, fallback T) {
 	}
 }
 
-// Serve accepts calls over SSH on ln until ctx ends or ln fails. Then it closes
-// ln, the calls in progress and the links that came from it, and returns when
-// all of that has ended. It may be called for several listeners.
+// Serve accepts calls over SSH on ln until ctx ends. Then it closes ln, the
+// calls in progress and the links that came from it, and returns when all of
+// that has ended. Where somebody else closes ln before, no more calls are
+// accepted, and those in progress and the links go on: it returns when the last
+// of them has ended, or as above. It may be called for several listeners.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return s.ServeListener(ctx, ln, Listener{Transport: SSH})
 }
@@ -137,9 +139,12 @@ func (s *Server) ServeTLS(ctx context.Context, ln net.Listener) error {
 	return s.ServeListener(ctx, ln, Listener{Transport: TLS})
 }
 
-// ServeListener is Serve for calls to which l applies.
+// ServeListener is Serve for calls to which l applies: as it is given here, or
+// else as Check was given the one of the same name and transport, once Use is
+// called.
 func (s *Server) ServeListener(ctx context.Context, ln net.Listener, l Listener) error {
-	l = l.withDefaults(s)
+	s.rules.Load().on(&l) // what the first call would have to wait for
+	defer func() { s.rules.Load().own.Delete(&l) }()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -154,7 +159,8 @@ func (s *Server) ServeListener(ctx context.Context, ln net.Listener, l Listener)
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("call-home listener %s: %w", ln.Addr(), err)
+			wg.Wait() // for the calls and links
+			return nil
 		case err != nil:
 			// Out of file descriptors, most likely: waiting lets some end.
 			if time.Since(said) > sayAgain {

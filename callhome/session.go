@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,23 +93,6 @@ func (s *Session) exchangeHellos() (err error) {
 	s.settled = time.Now().Add(settleTime)
 	s.touch()
 	return nil
-}
-
-// hello returns the gateway's hello.
-func (o HelloOptions) hello() *netconf.Hello {
-	h := &netconf.Hello{}
-	if o.offers("1.0") {
-		h.Capabilities = append(h.Capabilities, netconf.CapabilityBase10)
-	}
-	if o.offers("1.1") {
-		h.Capabilities = append(h.Capabilities, netconf.CapabilityBase11)
-	}
-	h.Capabilities = append(h.Capabilities, o.Capabilities...)
-	return h
-}
-
-func (o HelloOptions) offers(base string) bool {
-	return len(o.Base) == 0 || slices.Contains(o.Base, base)
 }
 
 // drain reads what nobody wants, so that it cannot fill the channel's window.

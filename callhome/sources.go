@@ -1,6 +1,7 @@
 package callhome
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sync"
@@ -193,6 +194,24 @@ func (s *sources) allAwaited(now time.Time) map[netip.Addr][]*auth.User {
 		}
 	}
 	return all
+}
+
+// renew has the users that are awaited be those of the same name in users.
+func (s *sources) renew(users map[string]*auth.User) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	renewed := func(user *auth.User) *auth.User {
+		if user == nil {
+			return nil
+		}
+		return cmp.Or(users[user.Name], user)
+	}
+	for _, src := range s.byOrigin {
+		src.current = renewed(src.current)
+		for i := range src.awaited {
+			src.awaited[i].user = renewed(src.awaited[i].user)
+		}
+	}
 }
 
 // expireLocked drops the devices that have been awaited for too long.

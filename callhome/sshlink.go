@@ -16,7 +16,7 @@ type sshBearer struct {
 	conn     ssh.Conn
 	channels <-chan ssh.NewChannel
 	requests <-chan *ssh.Request
-	broken   func() // told when x/crypto does not end the connection
+	broken   func(*Link) // told when x/crypto does not end the connection
 
 	// controlRequests carries the control session's requests to serve.
 	controlRequests chan (<-chan *ssh.Request)
@@ -73,7 +73,7 @@ func (b *sshBearer) finish() {
 		// On a machine under load it may only be late.
 		time.AfterFunc(brokenGrace, func() {
 			if len(ended) == 0 {
-				b.broken()
+				b.broken(b.link)
 			}
 		})
 	}

@@ -87,7 +87,8 @@ func (s *standings) detached(source netip.Prefix) {
 
 // arrivalOf is what a call from the address counts as.
 func (s *Server) arrivalOf(remote netip.Addr) auth.Arrival {
-	a := auth.Arrival{Source: s.opts.Sources.Of(remote), Exempt: s.opts.Sources.Exempts(remote)}
+	sources := &s.rules.Load().opts.Sources
+	a := auth.Arrival{Source: sources.Of(remote), Exempt: sources.Exempts(remote)}
 	a.Penalised = !a.Exempt && s.standings.penalised(a.Source)
 	a.Known = s.standings.knows(a.Source)
 	return a

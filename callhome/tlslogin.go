@@ -47,7 +47,6 @@ func (c *call) loginTLS(ctx context.Context) (*Link, *rejection) {
 		return nil, c.failed(r, refused)
 	}
 	link, over := c.newLink(), l.over
-	link.certificates = l.claim.certificates
 	*l = tlsLogin{} // crypto/tls holds on to it for as long as the connection lives
 	link.bearer = newTLSBearer(link, conn)
 	return c.establish(ctx, link, over)

@@ -21,7 +21,7 @@ func TestTLSHandshakeWaitsForItsTurnAsLongAsOthers(t *testing.T) {
 		gateway, device := net.Pipe()
 		defer device.Close()
 		start := time.Now()
-		c := &call{server: s, conn: newCallConn(gateway), at: start, listener: onListener(s, Listener{Transport: TLS}), info: CallInfo{Remote: netip.AddrPortFrom(addrB, 1), Transport: TLS}}
+		c := &call{server: s, conn: newCallConn(gateway), at: start, called: onListener(Listener{Transport: TLS}), info: CallInfo{Remote: netip.AddrPortFrom(addrB, 1), Transport: TLS}}
 		if _, r := c.enter(t.Context()); r == nil || r.reason != RejectedLimit || time.Since(start) != maxQueued {
 			t.Errorf("%v after %s", r, time.Since(start))
 		}

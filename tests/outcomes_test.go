@@ -7,7 +7,9 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"callhome-gateway/callhome"
 	"callhome-gateway/internal/control"
@@ -71,6 +73,18 @@ var provocations = map[callhome.Reason]provocation{
 			return append(pinnedToFleet(t, p), harness.UserEntry("other", "other", harness.Password))
 		},
 	},
+	callhome.RejectedFlapping: {known: true, blocks: pinnedToFleet, call: func(t *testing.T, p *provoked) {
+		var conn atomic.Pointer[net.Conn]
+		harness.NewSimulator(t, p.key, devicesim.Options{
+			Connect: p.CallHome(), Source: netip.MustParseAddr(p.source), Reconnect: 10 * time.Millisecond,
+			OnConnect: func(c net.Conn) { conn.Store(&c) },
+			OnSession: func(_ uint32, up bool) {
+				if up {
+					(*conn.Load()).Close()
+				}
+			},
+		})
+	}},
 	callhome.RejectedRevoked:    badly("revoked"),
 	callhome.RejectedExpired:    badly("expired"),
 	callhome.RejectedSelfSigned: badly("self-signed"),
