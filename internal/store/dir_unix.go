@@ -21,3 +21,13 @@ func checkOwner(dir string, info fs.FileInfo) error {
 	return fmt.Errorf("the state directory %s belongs to uid %d, not to uid %d that this runs as: run it as the owner, or choose another state_dir",
 		dir, st.Uid, os.Geteuid())
 }
+
+// syncDir has the names in the directory survive a crash.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}

@@ -2,16 +2,12 @@ package store
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
 	"callhome-gateway/auth"
 )
-
-var errLater = errors.New("this is not there yet")
 
 const savedTable = "saved"
 
@@ -226,12 +222,3 @@ func what(blocks []Saved) string {
 	}
 	return fmt.Sprintf("%d entries", len(blocks))
 }
-
-// Backup writes all that the state directory holds and a restart needs, as it
-// is at one moment, while the store is in use. There are private keys in it.
-func (s *Store) Backup(w io.Writer) error { return errLater }
-
-// Restore puts a backup in the place of what dir holds. It fails, with nothing
-// changed, if the backup is damaged or of a newer version, and if a gateway
-// runs there.
-func Restore(dir string, r io.Reader) error { return errLater }

@@ -83,7 +83,7 @@ func TestSaveRefuses(t *testing.T) {
 }
 
 func TestWhatIsSavedIsBounded(t *testing.T) {
-	s, d := openMemory(t)
+	s, _ := openMemory(t)
 	defer s.Close()
 	text := strings.Repeat("#", maxSavedText)
 	var blocks []Saved
@@ -101,7 +101,7 @@ func TestWhatIsSavedIsBounded(t *testing.T) {
 	}
 	mustSave(t, s, more)
 
-	s, d = openMemory(t)
+	s, d := openMemory(t)
 	defer s.Close()
 	blocks = nil
 	for i := range maxSaved {

@@ -34,6 +34,7 @@ var (
 // at Close, so that a flood of calls costs no disk write each; a crash loses the
 // last second.
 type Store struct {
+	dir    string
 	disk   disk
 	failed func(error)
 
@@ -62,26 +63,45 @@ type Store struct {
 
 // Open opens the state in dir, creating both if need be. It fails if others
 // than the owner can enter dir, if another process uses it, or if a newer
-// version has written it. failed is told when what is written in the background
+// version has written it; what an older one has written is upgraded, and a copy
+// kept. failed is told when what is written in the background
 // cannot be, once until it can again; it must not call the Store.
 func Open(dir string, failed func(error)) (*Store, error) {
 	if err := secureDir(dir); err != nil {
 		return nil, err
 	}
-	d, err := openBolt(filepath.Join(dir, fileName))
+	if err := finishRestore(dir); err != nil {
+		return nil, err
+	}
+	d, err := openBolt(filepath.Join(dir, fileName), false)
 	if err != nil {
 		return nil, err
+	}
+	if err := upgrade(d, dir, migrations); err != nil {
+		d.close()
+		return nil, fmt.Errorf("the state in %s: %w", dir, err)
 	}
 	s, err := open(d, failed)
 	if err != nil {
 		d.close()
 		return nil, fmt.Errorf("reading the state in %s: %w", dir, err)
 	}
+	s.dir = dir
 	return s, nil
 }
 
 func open(d disk, failed func(error)) (*Store, error) {
-	s := &Store{
+	s := newStore(d, failed)
+	if err := d.load(s.loadRecord); err != nil {
+		return nil, err
+	}
+	s.orderPending()
+	go s.flusher()
+	return s, nil
+}
+
+func newStore(d disk, failed func(error)) *Store {
+	return &Store{
 		disk:          d,
 		failed:        failed,
 		pendingOnDisk: map[string]bool{},
@@ -96,12 +116,6 @@ func open(d disk, failed func(error)) (*Store, error) {
 		stop:          make(chan struct{}),
 		stopped:       make(chan struct{}),
 	}
-	if err := d.load(s.loadRecord); err != nil {
-		return nil, err
-	}
-	s.orderPending()
-	go s.flusher()
-	return s, nil
 }
 
 func (s *Store) loadRecord(table, key string, value []byte) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -143,7 +144,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := secureDir(dir); err != nil {
 				t.Fatal(err)
 			}
-			d, err := openBolt(filepath.Join(dir, fileName))
+			d, err := openBolt(filepath.Join(dir, fileName), false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -229,6 +230,8 @@ func (d *memoryDisk) apply(changes []change) error {
 	}
 	return nil
 }
+
+func (d *memoryDisk) copyTo(io.Writer) error { return errors.ErrUnsupported }
 
 func (d *memoryDisk) close() error { return nil }
 
