@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 
+	"callhome-gateway/auth"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -14,9 +16,10 @@ import (
 type Audit struct {
 	// File gets a line of JSON for each; empty for none.
 	File string
-	// Bodies are the operations whose text is written, of "*" for all; BodyLimit
-	// how much of each, in bytes.
-	Bodies    []string
+	// Bodies are the operations whose requests are written with their text, or all
+	// with AllBodies; BodyLimit is how much of each, in bytes.
+	Bodies    []auth.Operation
+	AllBodies bool
 	BodyLimit int
 	// Redact are the names of elements whose content is never written, besides
 	// those that always are left out.
@@ -38,7 +41,8 @@ func (d *decoder) audit(c *Config, blocks []auditBlock) {
 		return
 	}
 	d.required(b.Def, b.Body, b.File, "file", `as in file = "/var/log/callhome-gateway/audit.log"; nothing is written without`)
-	c.Audit = Audit{File: d.auditFile(b.File), Bodies: d.auditBodies(b), BodyLimit: d.bodyLimit(b), Redact: d.redact(b.Redact)}
+	c.Audit = Audit{File: d.auditFile(b.File), BodyLimit: d.bodyLimit(b), Redact: d.redact(b.Redact)}
+	d.auditBodies(b, &c.Audit)
 	word := "continue"
 	d.choice(b.OnFailure, []string{"continue", "stop"}, &word)
 	c.Audit.Stop = word == "stop"
@@ -76,14 +80,19 @@ func (d *decoder) auditDirectory(at hcl.Range, dir string) {
 	}
 }
 
-func (d *decoder) auditBodies(b *auditBlock) (operations []string) {
+func (d *decoder) auditBodies(b *auditBlock, to *Audit) {
 	for _, s := range d.list(b.Bodies) {
-		operations = append(operations, s.text)
+		if s.text == "*" {
+			to.AllBodies = true
+			continue
+		}
+		if op, ok := d.operation(s); ok {
+			to.Bodies = append(to.Bodies, op)
+		}
 	}
-	if operations != nil {
+	if to.AllBodies || to.Bodies != nil {
 		d.problems.warn(b.Bodies.Range, "let nobody else read the file, and name in redact what else is secret in your models", "the text of requests is written to the audit: only what is known to be secret is left out")
 	}
-	return operations
 }
 
 func (d *decoder) bodyLimit(b *auditBlock) int {

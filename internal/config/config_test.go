@@ -411,8 +411,12 @@ func checkGateway(t *testing.T, c *Config) {
 	if m := g.Managers[0]; m.Principals != nil {
 		t.Errorf("principals: %q", m.Principals)
 	}
-	if g.Managers[0].Access.ReadOnly || !g.Managers[1].Access.ReadOnly {
-		t.Errorf("access: %+v", g.Managers)
+	all := auth.Access{}
+	some := auth.Access{ReadOnly: true, Operations: []auth.Operation{
+		{Namespace: "urn:ietf:params:xml:ns:netconf:base:1.0", Name: "get-config"}, {Namespace: "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda", Name: "get-data"},
+	}}
+	if a, b := g.Managers[0].Access, g.Managers[1].Access; !reflect.DeepEqual(a, all) || !reflect.DeepEqual(b, some) {
+		t.Errorf("access: %+v, %+v", a, b)
 	}
 	if m := g.Managers[0]; m.Name != "noc" || m.PasswordHash != testEnv["HASH"] || len(m.AuthorizedKeys) != 3 || len(m.Devices) != 2 {
 		t.Errorf("manager: %+v", m)
@@ -429,13 +433,26 @@ func checkAudit(t *testing.T, c *Config) {
 	}
 }
 
+// TestOperationsThatTurnOutEmptyAllowNone: what is listed for nobody is not
+// allowed to everybody.
+func TestOperationsThatTurnOutEmptyAllowNone(t *testing.T) {
+	const file = "gateway {\n  port = 830\n}\nmanager \"a\" {\n  password_hash = env(\"HASH\")\n  devices = [\"*\"]\n  operations = [for o in [] : o]\n}\n"
+	c, p := load("x.hcl", openFile{content: []byte(file)}, Options{Getenv: testGetenv})
+	if c == nil {
+		t.Fatal(p)
+	}
+	if a := c.Gateway.Managers[0].Access; a.Operations == nil || len(a.Operations) > 0 {
+		t.Errorf("access: %+v", a)
+	}
+}
+
 func TestLoadBodies(t *testing.T) {
 	inTestdata(t)
 	c, p := Load("warning-audit-bodies.hcl", Options{})
 	if c == nil {
 		t.Fatal(p)
 	}
-	if want := (Audit{File: "audit.log", Bodies: []string{"*"}, BodyLimit: 64 << 10}); !reflect.DeepEqual(c.Audit, want) {
+	if want := (Audit{File: "audit.log", AllBodies: true, BodyLimit: 64 << 10}); !reflect.DeepEqual(c.Audit, want) {
 		t.Errorf("audit: %+v", c.Audit)
 	}
 }

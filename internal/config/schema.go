@@ -231,6 +231,7 @@ type managerBlock struct {
 	CertificateNames *hcl.Attribute `hcl:"certificate_names,optional"`
 	Devices          *hcl.Attribute `hcl:"devices,optional"`
 	Access           *hcl.Attribute `hcl:"access,optional"`
+	Operations       *hcl.Attribute `hcl:"operations,optional"`
 }
 
 type logBlock struct {

@@ -202,6 +202,7 @@ manager "script" {
   certificate_names = ["CN of a script"]
   devices           = ["*"]
   access            = "read-only"
+  operations        = ["get-config", "{urn:ietf:params:xml:ns:yang:ietf-netconf-nmda}get-data"]
 }
 
 audit {
