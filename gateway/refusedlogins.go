@@ -62,6 +62,17 @@ func (r *refusedLogins) addLocked(kind refusedLogin, now time.Time) bool {
 	return true
 }
 
+// recordRefusal tells the Recorder of each login that was refused.
+func (e *endpoint) recordRefusal(source netip.AddrPort, manager, device, reason string) {
+	if e.g.opts().Recorder == nil {
+		return
+	}
+	e.g.opts().Recorder.LoginRefused(LoginRecord{
+		Time: time.Now(), Transport: e.transport, Source: source,
+		Manager: bounded(manager), Device: bounded(device), Reason: reason,
+	})
+}
+
 // logRefusedLogin notes that a manager was not let in. The values say who it
 // says it is.
 func (e *endpoint) logRefusedLogin(kind refusedLogin, source netip.Addr, values ...any) {

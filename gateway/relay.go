@@ -44,8 +44,9 @@ type relay struct {
 	spool   spool
 	checker *netconf.Checker
 
-	replies ledger
-	leaving atomic.Bool // the manager has said that it goes
+	replies   ledger
+	recording *recording  // nil where there is no Recorder
+	leaving   atomic.Bool // the manager has said that it goes
 
 	received, sent atomic.Uint64 // messages from and to the manager
 	denied         atomic.Uint64 // requests that were not the manager's to make
@@ -172,6 +173,7 @@ func (r *relay) forward(m *netconf.Message) *ending {
 	if head.Op.Local == "close-session" {
 		r.leaving.Store(true)
 	}
+	r.recording.sends(r.ctx, r.request(head))
 	r.replies.sent()
 	err := r.device.Send(&netconf.Message{Head: head, Size: r.spool.size, Body: r.spool.body()})
 	switch {
@@ -182,6 +184,11 @@ func (r *relay) forward(m *netconf.Message) *ending {
 		return r.afterReplies(endedByManager)
 	}
 	return r.lost(err)
+}
+
+// request returns the record of the rpc that the spool holds.
+func (r *relay) request(h netconf.Head) *RequestRecord {
+	return r.recording.request(h, r.spool.size, r.spool.body())
 }
 
 // refusal says why a message goes no further, and the session with it.
@@ -267,14 +274,17 @@ func (r *relay) afterReplies(e *ending) *ending {
 // answer answers an rpc in the device's place, after the replies to those
 // before it.
 func (r *relay) answer(h netconf.Head, with *netconf.RPCError) *ending {
+	request, reply := r.request(h), netconf.ErrorReply(h, *with)
 	select {
 	case <-r.replies.settled():
 	case <-r.ctx.Done():
+		r.recording.refuses(request, with.Tag)
 		return endingOf(r.ctx)
 	}
+	defer r.recording.refused(request, with.Tag, len(reply))
 	r.writing.Lock()
 	defer r.writing.Unlock()
-	if err := r.manager.WriteDocument(netconf.ErrorReply(h, *with)); err != nil {
+	if err := r.manager.WriteDocument(reply); err != nil {
 		return unwritable(err)
 	}
 	r.sent.Add(1)
@@ -296,6 +306,7 @@ func (r *relay) down() *ending {
 func (r *relay) pass(m *netconf.Message) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
+	m, heard := r.listen(m)
 	err := r.manager.Write(m)
 	var device *netconf.BodyError
 	switch {
@@ -309,9 +320,20 @@ func (r *relay) pass(m *netconf.Message) error {
 	}
 	r.sent.Add(1)
 	if m.Head.Kind == netconf.KindReply {
+		r.recording.replied(m, heard)
 		r.replies.answered()
 	}
 	return nil
+}
+
+// listen has what a reply says of its rpc heard while it passes, where anybody
+// wants to know.
+func (r *relay) listen(m *netconf.Message) (*netconf.Message, *hearing) {
+	if r.recording == nil || m.Head.Kind != netconf.KindReply {
+		return m, nil
+	}
+	heard := &hearing{body: m.Body}
+	return &netconf.Message{Head: m.Head, Size: m.Size, Body: heard, InPlace: m.InPlace}, heard
 }
 
 // lost explains an error of the device's session. The sessions of a link end a

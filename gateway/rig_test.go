@@ -54,8 +54,10 @@ func newRigWith(t testing.TB, opts Options, device netconf.Framing, hello *netco
 		session.Close()
 		near.Close()
 	})
+	r.relay.recording = record(opts.Recorder, SessionRecord{SessionID: 7})
 	go func() {
 		r.relay.run()
+		r.relay.recording.ends(endingOf(ctx), SessionStatus{})
 		r.ended <- endingOf(ctx)
 	}()
 	t.Cleanup(func() {

@@ -102,6 +102,9 @@ func (s *managerSession) find() (*device, *attachedLink, *ending) {
 // carry opens a session with the device that find has found, and relays until
 // it ends.
 func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
+	if why == nil {
+		why = s.admit()
+	}
 	if why != nil || s.ctx.Err() != nil {
 		s.refuse(why)
 		return
@@ -124,8 +127,22 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	// A busy device confirms the end late: the session is none by then.
 	defer context.AfterFunc(s.ctx, func() { d.leave(s) })()
 	s.logStart()
+	s.relay.recording = record(s.opts.Recorder, s.record(l))
 	s.relay.run()
-	s.logEnd(endingOf(s.ctx))
+	why = endingOf(s.ctx)
+	s.relay.recording.ends(why, s.status())
+	s.logEnd(why)
+}
+
+// admit returns why no session may begin at present, or nil.
+func (s *managerSession) admit() *ending {
+	if s.opts.Recorder == nil {
+		return nil
+	}
+	if err := s.opts.Recorder.Admit(); err != nil {
+		return refused("no session may begin at present", "no session may begin at present: "+oneLine(err.Error()))
+	}
+	return nil
 }
 
 // refuse ends a session that never was: for that reason, unless it has ended
@@ -172,6 +189,18 @@ func (s *managerSession) status() SessionStatus {
 		BytesIn:     s.stream.in.Load(),
 		BytesOut:    s.stream.out.Load(),
 	}
+}
+
+func (s *managerSession) record(l link) SessionRecord {
+	id := s.device.Hello().SessionID
+	r := SessionRecord{
+		Manager: s.conn.grant.manager, Transport: s.conn.e.transport, Source: s.conn.source,
+		Device: s.conn.grant.device, SessionID: id, DeviceSessionID: id, Since: s.since,
+	}
+	if _, r.Shared = s.device.(*share.Session); r.Shared {
+		r.DeviceSessionID = l.controlID()
+	}
+	return r
 }
 
 func (s *managerSession) logStart() {

@@ -32,7 +32,7 @@ func (e *endpoint) loginSSH(set *settings, conn net.Conn, source netip.AddrPort,
 	ctx, cancel := context.WithTimeout(e.ctx, set.LoginTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := sshLogin{e: e, set: set, ctx: ctx, conn: conn, place: place, source: source.Addr()}
+	l := sshLogin{e: e, set: set, ctx: ctx, conn: conn, place: place, source: source}
 	config := *set.ssh
 	config.PasswordCallback = l.password
 	config.PublicKeyCallback = l.publicKey
@@ -61,7 +61,7 @@ type sshLogin struct {
 	ctx    context.Context
 	conn   net.Conn
 	place  *auth.Place
-	source netip.Addr
+	source netip.AddrPort
 
 	// What was refused, for the log.
 	user    string
@@ -107,7 +107,7 @@ func (l *sshLogin) publicKey(conn ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Per
 
 func (l *sshLogin) decide(conn ssh.ConnMetadata, prove func(auth.Attempt) (*auth.Manager, auth.Credential, error)) (*ssh.Permissions, error) {
 	name, device := l.target(conn.User())
-	manager, shown, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source, Working: l.working})
+	manager, shown, err := prove(auth.Attempt{Manager: name, Device: device, Source: l.source.Addr(), Working: l.working})
 	if err != nil {
 		l.refuse(conn.User(), err)
 		return nil, err
@@ -134,10 +134,13 @@ func (l *sshLogin) refuse(user string, err error) {
 // report logs why a connection did not log in.
 func (l *sshLogin) report(err error) {
 	if len(l.reasons) == 0 {
-		l.e.logStranger(l.source, err)
+		l.e.logStranger(l.source.Addr(), err)
 		return
 	}
+	why := strings.Join(l.reasons, "; ")
+	manager, device := l.target(l.user)
+	l.e.recordRefusal(l.source, manager, device, why)
 	user := logged(l.user)
-	kind := refusedLogin{l.set.Sources.Of(l.source), user, strings.Join(l.reasons, "; ")}
-	l.e.logRefusedLogin(kind, l.source, "user", user)
+	kind := refusedLogin{l.set.Sources.Of(l.source.Addr()), user, why}
+	l.e.logRefusedLogin(kind, l.source.Addr(), "user", user)
 }

@@ -25,7 +25,7 @@ func (e *endpoint) loginTLS(set *settings, conn net.Conn, source netip.AddrPort)
 	ctx, cancel := context.WithTimeout(e.ctx, set.LoginTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := tlsLogin{e: e, set: set, source: source.Addr()}
+	l := tlsLogin{e: e, set: set, source: source}
 	config := e.g.tls.Clone()
 	config.GetConfigForClient = l.hear
 	config.GetCertificate = l.certificate
@@ -48,7 +48,7 @@ func (e *endpoint) loginTLS(set *settings, conn net.Conn, source netip.AddrPort)
 type tlsLogin struct {
 	e      *endpoint
 	set    *settings
-	source netip.Addr
+	source netip.AddrPort
 
 	granted grant
 
@@ -100,7 +100,7 @@ func (l *tlsLogin) permit(state tls.ConnectionState) (grant, error) {
 	if err != nil {
 		return grant{}, err
 	}
-	manager, err := l.set.logins.Certificate(auth.Attempt{Manager: name, Device: device, Source: l.source})
+	manager, err := l.set.logins.Certificate(auth.Attempt{Manager: name, Device: device, Source: l.source.Addr()})
 	if err != nil {
 		return grant{}, err
 	}
@@ -132,12 +132,12 @@ func (l *tlsLogin) report(err error) {
 	var foreign tls.RecordHeaderError
 	switch {
 	case errors.As(err, &foreign) && callhome.IsProxyHeader(foreign.RecordHeader[:]):
-		l.e.logUnnamedProxy(l.source)
+		l.e.logUnnamedProxy(l.source.Addr())
 		return
 	case l.reason != nil:
 		err = l.reason
 	case !l.began || gone(err):
-		l.e.logStranger(l.source, err)
+		l.e.logStranger(l.source.Addr(), err)
 		return
 	}
 	var values []any
@@ -153,8 +153,14 @@ func (l *tlsLogin) report(err error) {
 	}
 	// Without a reason of ours it is that of crypto/tls, as when there is no
 	// certificate, or the manager does not trust the gateway's.
-	kind := refusedLogin{l.set.Sources.Of(l.source), fmt.Sprint(values...), printable(err.Error(), maxReason)}
-	l.e.logRefusedLogin(kind, l.source, values...)
+	why := printable(err.Error(), maxReason)
+	device := l.e.device
+	if device == "" {
+		device = l.server
+	}
+	l.e.recordRefusal(l.source, l.name, device, why)
+	kind := refusedLogin{l.set.Sources.Of(l.source.Addr()), fmt.Sprint(values...), why}
+	l.e.logRefusedLogin(kind, l.source.Addr(), values...)
 }
 
 // gone reports whether the error is that of a peer that went away, or was too

@@ -102,4 +102,7 @@ type Message struct {
 	// Size is the length of Body in bytes, or -1 while it is not known.
 	Size int64
 	Body io.Reader
+	// InPlace is set on a reply that is the gateway's, in the device's place: what
+	// it answers has not reached the device.
+	InPlace bool
 }

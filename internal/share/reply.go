@@ -44,7 +44,7 @@ func (d *Device) unreadable(m *netconf.Message) {
 	if d.drain(t, m.Body) != nil {
 		return // the link is ending
 	}
-	_ = t.session.answer(t.head, errUnreadable())
+	_ = t.session.give(ownReply(t.head, errUnreadable()))
 	d.settle(t, func() { t.answered, t.outcome = true, netconf.Unclear })
 }
 

@@ -118,14 +118,20 @@ func (s *Session) transmit(t *turn, m *netconf.Message) error {
 
 // answer hands over a reply in the device's place: ok when e is nil.
 func (s *Session) answer(h netconf.Head, e *netconf.RPCError) error {
+	m := ownReply(h, e)
+	m.InPlace = true
+	return s.give(m)
+}
+
+func ownReply(h netconf.Head, e *netconf.RPCError) *netconf.Message {
 	doc := netconf.OKReply(h)
 	if e != nil {
 		doc = netconf.ErrorReply(h, *e)
 	}
-	return s.give(&netconf.Message{
+	return &netconf.Message{
 		Head: netconf.Head{Kind: netconf.KindReply, ID: h.ID, HasID: h.HasID},
 		Size: int64(len(doc)), Body: bytes.NewReader(doc),
-	})
+	}
 }
 
 // CloseSend says that the manager sends no more. Receive returns io.EOF when
