@@ -30,6 +30,16 @@ func arguments(least, most int, what string) cobra.PositionalArgs {
 	}
 }
 
+// namesRequired checks that there is an argument for each name in the usage line.
+func namesRequired(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usageErrorf("%s is missing", names[len(args)])
+		}
+		return arguments(len(names), len(names), "")(cmd, args)
+	}
+}
+
 // subcommandRequired refuses what is no subcommand, with the nearest that is one.
 func subcommandRequired(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -19,6 +19,7 @@ import (
 type fakeGateway struct {
 	control.Backend
 	approved control.ApproveRequest
+	asked    string
 }
 
 func (*fakeGateway) Status(context.Context) (control.Status, error) {
@@ -29,8 +30,10 @@ func (*fakeGateway) Status(context.Context) (control.Status, error) {
 		CallhomeTLS: control.Listener{Enabled: true, Address: "0.0.0.0:4335", Listening: true},
 		Listeners:   []control.CallListener{{Name: "olts", SSH: control.Listener{Enabled: true, Address: "0.0.0.0:4434", Listening: true}}},
 		Devices:     control.Counts{Connected: 1, Away: 2, Pending: 3},
-		Failures:    []control.Failure{{Device: "edge-1", User: "fleet", Identity: "SHA256:one", Since: time.Now()}},
-		Awaited:     []control.Awaited{{Address: "192.0.2.1", Usernames: []string{"admin", "root"}}},
+		Draining:    true, CallhomeRunning: true, Totals: control.Totals{LoginsRefused: 4, Sessions: 5, Requests: 6, RequestsRefused: 7},
+		LastReload: &control.Reload{Time: time.Now(), Error: "config.hcl:1:1: error\x1b"},
+		Failures:   []control.Failure{{Device: "edge-1", User: "fleet", Identity: "SHA256:one", Since: time.Now()}},
+		Awaited:    []control.Awaited{{Address: "192.0.2.1", Usernames: []string{"admin", "root"}}},
 	}, nil
 }
 
@@ -121,7 +124,7 @@ func TestClientCommands(t *testing.T) {
 		want   []string
 	}{
 		"status": {"status", 0, []string{"v1.2.3", "listening on 0.0.0.0:4334", "listening on 0.0.0.0:4335", "call home olts        ", "listening on 0.0.0.0:4434", "call home olts (TLS)   disabled", "shared endpoint (TLS)", "not listening",
-			"1 connected, 2 away, 3 pending", "fleet", "never", "admin, root", "device list"}},
+			"1 connected, 2 away, 3 pending", "nobody is let in", "accepted\n", `failed 0s ago: "config.hcl:1:1: error\x1b"`, "5 manager sessions, 4 refused logins, 6 requests, 7 of them refused", "fleet", "never", "admin, root", "device list"}},
 		"list": {"device list", 0, []string{"edge-1", "connected (busy)", "20001", "accepted, 0s ago", "1h30m ago",
 			"SHA256:two", "shows a certificate of", `issued by \x1b[2J`, "TLS PORT", `"ssh-ed25519\x1b[2J\n"`, "device approve FINGERPRINT --name NAME"}},
 		"show":                     {"device show edge-1", 0, []string{"logged in", "21001", "shared", "edge-1.example", "capabilities (2)", "  urn:a", `"evil\x1b[31m\tx"`}},

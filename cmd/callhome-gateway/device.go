@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"callhome-gateway/internal/control"
@@ -11,11 +9,10 @@ import (
 )
 
 func newDevice() *cobra.Command {
-	var gateway gatewayFlags
-	cmd := &cobra.Command{
+	return newGroup(&cobra.Command{
 		Use:     "device",
 		Aliases: []string{"devices"},
-		Short:   "List, approve, forget and disconnect devices",
+		Short:   "List, approve, rename, trace, forget and disconnect devices",
 		Long: `Shows the devices of the running gateway, and lets those in that wait for
 approval. DEVICE is a name; for a pending device it is its fingerprint, or at
 least the first 8 characters of that. The fingerprint of a device that calls over
@@ -24,13 +21,8 @@ colons and upper case do not matter.`,
 		Example: `  callhome-gateway device list
   callhome-gateway device approve SHA256:nThbg6kX --name edge-1
   callhome-gateway device show edge-1`,
-		Args: subcommandRequired,
-		RunE: showHelp,
-	}
-	gateway.add(cmd.PersistentFlags())
-	cmd.AddCommand(newDeviceList(&gateway), newDeviceShow(&gateway), newDeviceApprove(&gateway),
-		newDeviceReject(&gateway), newDeviceForget(&gateway), newDeviceDisconnect(&gateway))
-	return cmd
+	}, newDeviceList, newDeviceShow, newDeviceApprove, newDeviceReject, newDeviceRename,
+		newDeviceForget, newDeviceDisconnect, newDeviceTrace)
 }
 
 func newDeviceList(gateway *gatewayFlags) *cobra.Command {
@@ -175,27 +167,4 @@ call again at once, and is let in as before.`,
 		return "disconnected " + clean(device), client.Disconnect(cmd.Context(), device)
 	})
 	return cmd
-}
-
-// forEach does the same to every device that was named, and goes on after one
-// for which it fails.
-func forEach(gateway *gatewayFlags, do func(*cobra.Command, *control.Client, string) (done string, err error)) func(*cobra.Command, []string) error {
-	return gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
-		var errs []error
-		for _, device := range args {
-			done, err := do(cmd, client, device)
-			if err == nil {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), done)
-			}
-			errs = append(errs, err)
-			if errors.Is(err, control.ErrNotRunning) {
-				break // the others would say the same
-			}
-		}
-		return errors.Join(errs...)
-	})
-}
-
-func addJSON(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "print a JSON array of objects for programs")
 }

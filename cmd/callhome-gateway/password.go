@@ -17,6 +17,8 @@ const (
 	bcryptCost = 12
 	// maxPassword is bcrypt's: it would ignore what comes after.
 	maxPassword = 72
+	// maxLine bounds any password.
+	maxLine = 1 << 10
 )
 
 func newHashPassword() *cobra.Command {
@@ -34,6 +36,9 @@ is the password.`,
 			if err != nil {
 				return err
 			}
+			if len(password) > maxPassword {
+				return fmt.Errorf("the password is longer than %d bytes, of which bcrypt would ignore the rest: choose a shorter one", maxPassword)
+			}
 			hash, err := bcrypt.GenerateFromPassword(password, bcryptCost)
 			if err != nil {
 				return fmt.Errorf("hashing the password: %w", err)
@@ -48,7 +53,7 @@ func newPassword(ctx context.Context, in io.Reader, prompt io.Writer) ([]byte, e
 	if terminal, ok := in.(*os.File); ok && isTerminal(terminal) {
 		return askTwice(ctx, terminal, prompt)
 	}
-	line, err := io.ReadAll(io.LimitReader(in, 1<<10))
+	line, err := io.ReadAll(io.LimitReader(in, maxLine+2))
 	if err != nil {
 		return nil, fmt.Errorf("reading the password: %w", err)
 	}
@@ -93,8 +98,8 @@ func checkPassword(line []byte) ([]byte, error) {
 		return nil, errors.New("the password is empty: give one on standard input, or run this on a terminal")
 	case bytes.ContainsAny(password, "\r\n"):
 		return nil, errors.New("the password has more than one line: give one line only")
-	case len(password) > maxPassword:
-		return nil, fmt.Errorf("the password is longer than %d bytes, of which bcrypt would ignore the rest: choose a shorter one", maxPassword)
+	case len(password) > maxLine:
+		return nil, fmt.Errorf("the password is longer than %d bytes: choose a shorter one", maxLine)
 	}
 	return password, nil
 }

@@ -99,7 +99,8 @@ Exit status: 0 if all went well, 1 if something failed, 2 for wrong usage.`,
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate(versionLine())
-	root.AddCommand(newServe(), newDemo(), newValidate(), newFormat(), newHashPassword(), newVersion(), newStatus(), newDevice())
+	root.AddCommand(newServe(), newDemo(), newValidate(), newFormat(), newHashPassword(), newVersion(), newStatus(), newReload(), newEvents(),
+		newDevice(), newSession(), newUser(), newCallhomeUser(), newCallhomeServer(), newFailure())
 	refuseUnknownShells(root)
 	return root
 }

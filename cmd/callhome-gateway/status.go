@@ -42,7 +42,12 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	t := newTable(w)
 	row(t, "version", clean(s.Version))
 	row(t, "process", fmt.Sprintf("%d, started %s", s.PID, ago(s.Started, now)))
+	if s.Draining {
+		row(t, "stopping", "nobody is let in any more")
+	}
 	row(t, "state", clean(s.StateDir))
+	row(t, "last reload", reloadText(s.LastReload, now))
+	row(t, "calls", acceptedText(s.CallhomeRunning))
 	row(t, "call home", listenerText(s.Callhome))
 	row(t, "call home (TLS)", listenerText(s.CallhomeTLS))
 	for _, l := range s.Listeners {
@@ -54,6 +59,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	row(t, "devices", fmt.Sprintf("%d connected, %d away, %d pending", s.Devices.Connected, s.Devices.Away, s.Devices.Pending))
 	row(t, "calls in progress", fmt.Sprint(s.Calls))
 	row(t, "manager sessions", fmt.Sprint(s.Managers))
+	row(t, "since the start", totalsText(s.Totals))
 	row(t, "goroutines", fmt.Sprint(s.Goroutines))
 	row(t, "open files", number(s.OpenFiles))
 	if err := t.Flush(); err != nil {
@@ -66,6 +72,27 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 		return err
 	}
 	return printAwaited(w, s.Awaited)
+}
+
+func reloadText(r *control.Reload, now time.Time) string {
+	switch {
+	case r == nil:
+		return "never"
+	case r.OK:
+		return ago(r.Time, now)
+	}
+	return "failed " + ago(r.Time, now) + ": " + clean(r.Error)
+}
+
+func acceptedText(running bool) string {
+	if running {
+		return "accepted"
+	}
+	return "not accepted"
+}
+
+func totalsText(t control.Totals) string {
+	return fmt.Sprintf("%d manager sessions, %d refused logins, %d requests, %d of them refused", t.Sessions, t.LoginsRefused, t.Requests, t.RequestsRefused)
 }
 
 func listenerText(l control.Listener) string {
@@ -83,16 +110,7 @@ func printFailures(w io.Writer, failures []control.Failure, now time.Time) error
 		return nil
 	}
 	fmt.Fprintln(w, "\nRefused logins, not tried again until they expire:")
-	t := newTable(w)
-	row(t, "DEVICE", "USER", "FAILED", "EXPIRES", "IDENTITY")
-	for _, f := range failures {
-		expires := "never"
-		if !f.Expires.IsZero() {
-			expires = "in " + max(f.Expires.Sub(now), 0).Round(time.Second).String()
-		}
-		row(t, clean(f.Device), clean(f.User), ago(f.Since, now), expires, clean(f.Identity))
-	}
-	return t.Flush()
+	return failureTable(w, failures, now)
 }
 
 func printAwaited(w io.Writer, awaited []control.Awaited) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,11 +22,19 @@ func newTable(w io.Writer) *tabwriter.Writer { return tabwriter.NewWriter(w, 0, 
 // row writes one line of cells.
 func row(t io.Writer, cells ...string) {
 	for i, c := range cells {
-		if c == "" {
-			cells[i] = "-"
-		}
+		cells[i] = orDash(c)
 	}
 	fmt.Fprintln(t, strings.Join(cells, "\t"))
+}
+
+func orDash(s string) string { return cmp.Or(s, "-") }
+
+// count says how many of what there are.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // clean returns s as it may be shown on a terminal: what a device sent may
