@@ -27,7 +27,7 @@ func (r *relay) forbid(h netconf.Head) *netconf.RPCError {
 	case h.Ambiguous:
 		return &netconf.RPCError{
 			Type: "protocol", Tag: "operation-failed",
-			Message: "an rpc has one operation, with one of each of its arguments, in its own namespace and in one piece",
+			Message: "an rpc has one operation, with one of each of its arguments, in its own namespace and in one piece, and nothing of XInclude",
 		}
 	case h.Op.Local == "kill-session":
 		return guardControl(h, r.link.controlID())

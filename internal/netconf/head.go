@@ -8,6 +8,14 @@ import (
 // NamespaceNMDA is the namespace of get-data and edit-data (RFC 8526).
 const NamespaceNMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
 
+// The namespaces of XInclude. libxml2 puts what such an element names, or what
+// stands in it, in its place where it is told to, and netconfd does: it carries
+// out an operation that was not there.
+const (
+	spaceXInclude    = "http://www.w3.org/2001/XInclude"
+	spaceOldXInclude = "http://www.w3.org/2003/XInclude"
+)
+
 // maxArgument bounds a session-id or datastore name as it was sent.
 const maxArgument = 256
 
@@ -93,7 +101,11 @@ func (h *headTracker) start(depth int, space, local []byte) {
 	case h.Kind == KindNotification && depth == depthOperation:
 		h.event(Name{string(space), string(local)})
 		return
-	case h.Kind != KindRPC || depth > depthDatastore:
+	case h.Kind != KindRPC:
+		return
+	case string(space) == spaceXInclude, string(space) == spaceOldXInclude:
+		h.Ambiguous = true
+	case depth > depthDatastore:
 		return
 	}
 	switch {
@@ -106,6 +118,7 @@ func (h *headTracker) start(depth int, space, local []byte) {
 	case h.open:
 		h.named = true
 		h.Target = datastore(space, local)
+		h.Ambiguous = h.Ambiguous || unclear(space)
 	}
 }
 
@@ -115,7 +128,12 @@ func (h *headTracker) operation(name Name) {
 		return
 	}
 	h.Op, h.argument, h.inside = name, arguments[name], true
+	h.Ambiguous = h.Ambiguous || unclear([]byte(name.Space))
 }
+
+// unclear reports whether peers differ on the name of a namespace: to libxml2,
+// one that is declared with "&amp;" has "&#38;" in it.
+func unclear(space []byte) bool { return bytes.IndexByte(space, '&') >= 0 }
 
 // event is told of a notification's child elements.
 func (h *headTracker) event(name Name) {

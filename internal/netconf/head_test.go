@@ -64,6 +64,13 @@ func TestCheckerHeads(t *testing.T) {
 		rpc("<kill-session><session-id><![CDATA[]]]]]>]</session-id></kill-session>"):                                  ambiguous(kill("]]]]")),
 		rpc("<kill-session/>"): kill(""),
 
+		rpc(`<get xmlns="a&amp;b"/>`):                                                                          ambiguous(head("a&b", "get", "")),
+		rpc(`<lock><target><x xmlns="a&#38;b"/></target></lock>`):                                              ambiguous(base("lock", "{a&b}x")),
+		rpc(`<get><filter><x xmlns="a&amp;b"/></filter></get>`):                                                base("get", ""),
+		rpc(`<include xmlns="` + spaceXInclude + `"/>`):                                                        ambiguous(head(spaceXInclude, "include", "")),
+		rpc(`<x:include xmlns:x="` + spaceOldXInclude + `"/>`):                                                 ambiguous(head(spaceOldXInclude, "include", "")),
+		rpc(`<get><a><b><c><x:fallback xmlns:x="` + spaceXInclude + `"/></c></b></a></get>`):                   ambiguous(base("get", "")),
+		rpc(`<get xmlns:xi="` + spaceXInclude + `"/>`):                                                         base("get", ""),
 		rpc("<get/><kill-session/>"):                                                                           ambiguous(base("get", "")),
 		rpc("<lock><target><running/><candidate/></target></lock>"):                                            ambiguous(base("lock", "running")),
 		rpc("<lock><target><running/></target><target><candidate/></target></lock>"):                           ambiguous(base("lock", "running")),

@@ -79,8 +79,9 @@ type Head struct {
 	SessionID string
 	// Ambiguous is set on an rpc with more than one operation, or more than
 	// one of what Target or SessionID was taken from, or with that in another
-	// namespace or in pieces: peers differ on what they make of it, so such an
-	// rpc is to be refused.
+	// namespace or in pieces, or with one of these in a namespace whose name has
+	// "&" in it, or with an element of XInclude anywhere: peers differ on what
+	// they make of it, so such an rpc is to be refused.
 	Ambiguous bool
 	// Outcome is what an rpc-reply says of its rpc. It is known once the whole
 	// reply has been found well-formed.

@@ -164,7 +164,7 @@ func understand(m *netconf.Message) (*operation, *netconf.RPCError) {
 		return o, &netconf.RPCError{Type: "rpc", Tag: "too-big",
 			Message: "the attributes of rpc, which a reply repeats, are longer than a shared session can carry: 3 KiB, with < > & and quotes escaped"}
 	case h.Ambiguous:
-		return o, refuse("operation-failed", "an rpc has one operation, with one of each of its arguments, in its own namespace and in one piece")
+		return o, refuse("operation-failed", "an rpc has one operation, with one of each of its arguments, in its own namespace and in one piece, and nothing of XInclude")
 	}
 	if o.class == killSession {
 		o.victim = plainNumber(h.SessionID)

@@ -19,6 +19,7 @@ var peers = map[string]func() string{
 	"sshd":        func() string { return firstMissing("/usr/sbin/sshd") },
 	"libnetconf2": func() string { return firstMissing("/usr/bin/gcc", "/usr/include/nc_server.h", modulesOfYuma) },
 	"ncclient":    func() string { return firstMissing(python, "/usr/lib/python3/dist-packages/ncclient") },
+	"libxml2":     func() string { return firstMissing(python, "/usr/sbin/netconfd") }, // which is linked with it
 	"yangcli":     func() string { return firstMissing("/usr/bin/yangcli") },
 	"pebble":      func() string { return firstMissing("/usr/bin/pebble", "/usr/bin/pebble-challtestsrv") },
 	"haproxy":     func() string { return firstMissing("/usr/sbin/haproxy") },
