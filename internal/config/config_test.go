@@ -360,7 +360,7 @@ func checkSessions(t *testing.T, c *Config) {
 	if e.Name != "edge-1" || e.Address != netip.MustParsePrefix("192.0.2.10/32") || e.User != c.Callhome.NamedUsers["old"] {
 		t.Errorf("edge-1: %+v", e)
 	}
-	if len(e.Pins) != 2 || e.Pins[0].Type != "" || e.Pins[1].Type != ssh.KeyAlgoED25519 ||
+	if len(e.Pins) != 3 || e.Pins[2] != (auth.Identity{Type: ssh.KeyAlgoRSA, Fingerprint: "SHA256:C" + strings.Repeat("A", 42)}) || e.Pins[0].Type != "" || e.Pins[1].Type != ssh.KeyAlgoED25519 ||
 		e.Pins[1].Fingerprint != "SHA256:qrrXp8eDlsED05Gm6geRFeU2k/rLbr0EG7K8bEBfzEw" {
 		t.Errorf("pins: %+v", e.Pins)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"callhome-gateway/auth"
@@ -81,8 +82,20 @@ func parsePublicKey(line string) (ssh.PublicKey, *keyError) {
 	return key, nil
 }
 
-// parsePin reads a host key to expect: its fingerprint, or the whole key.
+// hostKeyTypes are those that a pinned fingerprint may be of.
+var hostKeyTypes = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA}
+
+// parsePin reads a host key to expect: its fingerprint, with its type before it
+// or without, or the whole key.
 func parsePin(s string) (auth.Identity, *keyError) {
+	if typ, fingerprint, ok := strings.Cut(s, " "); ok && strings.HasPrefix(fingerprint, "SHA256:") {
+		pin, err := parsePin(fingerprint)
+		if err == nil && !slices.Contains(hostKeyTypes, typ) {
+			return pin, &keyError{what: fmt.Sprintf("%.80q is not a type of host keys", typ), hint: "it is " + alternatives(hostKeyTypes)}
+		}
+		pin.Type = typ
+		return pin, err
+	}
 	digest, ok := strings.CutPrefix(s, "SHA256:")
 	if !ok {
 		if oldFingerprint(s) {
@@ -90,7 +103,7 @@ func parsePin(s string) (auth.Identity, *keyError) {
 		}
 		key, err := parsePublicKey(s)
 		if err != nil {
-			err.hint = `a pin is a fingerprint as ssh-keygen -l prints it, "SHA256:…", or the public key, "ssh-ed25519 AAAA…"`
+			err.hint = `a pin is a fingerprint as ssh-keygen -l prints it, "SHA256:…", "ssh-ed25519 SHA256:…", or the public key, "ssh-ed25519 AAAA…"`
 			return auth.Identity{}, err
 		}
 		return auth.SSHIdentity(key), nil
