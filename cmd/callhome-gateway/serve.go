@@ -25,11 +25,17 @@ func newServe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: `Runs the gateway until SIGINT or SIGTERM: it accepts the calls of devices, logs
-in to them, and lets managers reach them. A second signal ends it at once.
+		Long: `Runs the gateway: it accepts the calls of devices, logs in to them, and lets
+managers reach them.
 
-The --callhome flags beat the configuration file. The log goes to standard error;
-the log block says how much of it, and whether as text or JSON.`,
+SIGHUP has it read the configuration file again, as the command reload does. On
+SIGTERM nobody new is let in; the managers that are there get drain_timeout to
+finish, then the devices are let go, drain_rate a second. SIGINT (Ctrl-C) ends it
+without waiting, and so does a second signal.
+
+The --callhome flags beat the configuration file, also when it is read again. The
+log goes to standard error; the log block says how much of it, and whether as text
+or JSON.`,
 		Example: `  callhome-gateway serve
   callhome-gateway serve --config config.hcl --callhome-enabled --callhome-user fleet --callhome-user old`,
 		Args: noArguments,
@@ -42,9 +48,12 @@ the log block says how much of it, and whether as text or JSON.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := untilSignal(cmd.Context())
-			defer stop()
-			return daemon.Run(ctx, cfg, daemon.Options{Version: version(), Log: newLogger(cfg.Log, cmd.ErrOrStderr())})
+			signals := serveSignals(cmd.Context())
+			defer signals.stop()
+			return daemon.Run(signals.ctx, cfg, daemon.Options{
+				Version: version(), Log: newLogger(cfg.Log, cmd.ErrOrStderr()), Service: true,
+				Load: loadAgain(f.config, o), Reload: signals.reload, Drain: signals.drain,
+			})
 		}),
 	}
 	flags := cmd.Flags()

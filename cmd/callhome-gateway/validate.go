@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"callhome-gateway/internal/config"
 
@@ -55,6 +56,17 @@ func report(w io.Writer, problems *config.Problems) error {
 	terminal := isTerminal(w)
 	color := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	return problems.Print(w, color, terminalWidth(w))
+}
+
+// loadAgain returns how a gateway that runs reads its configuration.
+func loadAgain(path string, flags config.Flags) func([]config.Saved) (*config.Config, []string, error) {
+	return func(saved []config.Saved) (*config.Config, []string, error) {
+		cfg, problems := config.Load(path, config.Options{Flags: flags, Saved: saved})
+		if problems.HasErrors() {
+			return nil, nil, problems
+		}
+		return cfg, strings.FieldsFunc(problems.Error(), func(r rune) bool { return r == '\n' }), nil
+	}
 }
 
 // load reads the configuration that a gateway is to run with.

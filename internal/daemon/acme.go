@@ -16,7 +16,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"callhome-gateway/callhome"
 	"callhome-gateway/internal/config"
 
 	"github.com/caddyserver/certmagic"
@@ -34,27 +33,50 @@ const (
 // answers the HTTP-01 challenge only: the TLS-ALPN one goes to port 443, where
 // no NETCONF server is.
 type acmeClient struct {
-	config     *config.ACME
-	dir        string
-	log        hclog.Logger
-	challenges net.Listener // from listen to the end of run
+	config *config.ACME
+	dir    string
+	log    hclog.Logger
+	// at is where the CA looks for the answers, and socket listens there, from
+	// listen to the end of run. It is another client's then if it was handed on.
+	at       netip.AddrPort
+	socket   *socket
+	handedOn atomic.Bool
+	// challenges are the connections there, while run runs.
+	challenges net.Listener
+	// stop ends run, and ended is closed when it has.
+	stopped context.Context
+	stop    context.CancelFunc
+	ended   chan struct{}
 	// cache and magic are there while run runs.
 	cache atomic.Pointer[certmagic.Cache]
 	magic atomic.Pointer[certmagic.Config]
 }
 
 func newACMEClient(c *config.ACME, stateDir string, log hclog.Logger) *acmeClient {
-	return &acmeClient{config: c, dir: filepath.Join(stateDir, acmeDir), log: log.Named("acme")}
+	a := &acmeClient{config: c, dir: filepath.Join(stateDir, acmeDir), log: log.Named("acme"), ended: make(chan struct{})}
+	a.stopped, a.stop = context.WithCancel(context.Background())
+	return a
 }
 
-// listen opens the port at which the CA looks for the answers.
-func (a *acmeClient) listen(address netip.Addr) error {
-	ln, err := callhome.Listen(address, a.config.HTTPPort)
-	if err != nil {
+// listen opens the port at which the CA looks for the answers, unless the client
+// before has it: from that it is taken over, once that has ended.
+func (a *acmeClient) listen(address netip.Addr, s *sockets, before *acmeClient) (err error) {
+	a.at = netip.AddrPortFrom(address, a.config.HTTPPort)
+	if before != nil && before.at == a.at {
+		a.socket = before.socket
+		return nil
+	}
+	if a.socket, err = s.open(address, a.config.HTTPPort); err != nil {
 		return fmt.Errorf("cannot listen for the challenges of the ACME CA (http_port): %w", err)
 	}
-	a.challenges = limitListener(ln, maxChallengeConns)
 	return nil
+}
+
+// asGood reports whether the client does what one with that configuration would.
+func (a *acmeClient) asGood(c *config.ACME, address netip.Addr) bool {
+	own := a.config
+	return own.CA == c.CA && own.Email == c.Email && slices.Equal(own.Domains, c.Domains) && own.Roots.Equal(c.Roots) &&
+		a.at == netip.AddrPortFrom(address, c.HTTPPort)
 }
 
 // certificate returns the one for the server name that a manager asks for, or
@@ -89,10 +111,21 @@ func newest(cache *certmagic.Cache, domain string) (best *tls.Certificate) {
 	return best
 }
 
-// run obtains and renews until ctx ends. What certmagic starts has ended when
+// run obtains and renews until ctx ends or stop is called. What certmagic starts has ended when
 // it returns, but for the connections to the CA that are idle, which the CA
 // closes, and one goroutine that counts its orders.
 func (a *acmeClient) run(ctx context.Context) error {
+	defer close(a.ended)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.stopped, cancel)()
+	a.challenges = limitListener(a.socket.lease(), maxChallengeConns)
+	defer func() {
+		_ = a.challenges.Close()
+		if !a.handedOn.Load() {
+			a.socket.giveUp()
+		}
+	}()
 	defer carryStandardLog(a.log)()
 	storage := newACMEStorage(a.dir)
 	logger := zap.New(zapCore{log: a.log})

@@ -54,7 +54,7 @@ func TestACMEWithoutTheCAEndsCleanly(t *testing.T) {
 	a := newACMEClient(&config.ACME{
 		CA: fmt.Sprintf("https://127.0.0.1:%d/dir", nobody), Domains: []string{"a.example.net", "b.example.net"}, HTTPPort: port,
 	}, t.TempDir(), hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Trace}))
-	if err := a.listen(loopback); err != nil {
+	if err := a.listen(loopback, new(sockets), nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

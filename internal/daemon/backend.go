@@ -19,7 +19,7 @@ type backend struct{ *daemon }
 // Status implements control.Backend.
 func (b backend) Status(context.Context) (control.Status, error) {
 	s := control.Status{
-		Version:     b.version,
+		Version:     b.Version,
 		PID:         os.Getpid(),
 		Started:     b.started,
 		StateDir:    b.settings().StateDir,

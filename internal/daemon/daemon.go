@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,17 @@ type Options struct {
 	Version string
 	// Log is the program's log. Default: nothing is logged.
 	Log hclog.Logger
+	// Load reads the configuration again, with what was saved while the gateway
+	// ran. It returns the warnings, one by one, or an error with a line for each
+	// problem. Without it there is nothing to read again, and nothing is saved.
+	Load func(saved []config.Saved) (*config.Config, []string, error)
+	// Reload has the configuration read again at each value, and Drain has the
+	// gateway let its managers finish and end, once it is closed. Either may be nil.
+	Reload <-chan os.Signal
+	Drain  <-chan struct{}
+	// Service says that systemd may have started the gateway: it is told how that
+	// does, and what it hands over is used.
+	Service bool
 	// Ready, if not nil, is called when everything listens.
 	Ready func(Addresses)
 }
@@ -44,7 +56,7 @@ type Addresses struct {
 
 // daemon is a running gateway.
 type daemon struct {
-	version string
+	Options
 	log     hclog.Logger
 	started time.Time
 	// accepted counts the calls over SSH that have become links. Those over TLS
@@ -52,24 +64,44 @@ type daemon struct {
 	// keep: that was measured as 7 KiB more for each, a fifth.
 	accepted atomic.Int64
 
-	events   *events
+	// first is the configuration that the gateway was started with.
+	first *config.Config
+	// inForce is changed by who holds changing, which is taken before any lock.
 	inForce  atomic.Pointer[settings]
-	hostKeys []ssh.Signer
+	changing chan struct{} // has one element while somebody changes something
+	ending   atomic.Bool   // nothing is changed any more
+
+	bounds  bounds
+	sockets sockets
 
 	store        *store.Store
 	callhome     *callhome.Server
 	gateway      *gateway.Gateway
-	certificates *serverCertificates // nil without TLS endpoints
+	certificates serverCertificates
+	record       *recorder
+	events       *events
+	service      *service // nil unless Options.Service
 
-	calls   []callListener // none when no calls are accepted
 	control net.Listener
+
+	mu    sync.Mutex     // guards the following
+	calls []callListener // none when no calls are accepted
+	order callOrder
+
+	// ctx ends with the gateway, or when a part fails, and running has what must
+	// end then. They are there while serve runs.
+	ctx     context.Context
+	fail    context.CancelCauseFunc
+	running sync.WaitGroup
 }
 
-// Run runs a gateway until ctx ends or something that it cannot do without
-// fails. Nothing runs and nothing is accepted before everything listens. It
-// returns when all that it started has ended.
+// Run runs a gateway until ctx ends, or Options.Drain is closed and all has been
+// let go, or something that it cannot do without fails. Nothing runs and nothing
+// is accepted before everything listens. It returns when all that it started has
+// ended.
 func Run(ctx context.Context, c *config.Config, o Options) error {
-	d := &daemon{version: o.Version, log: o.Log, started: time.Now(), events: newEvents()}
+	d := &daemon{Options: o, log: o.Log, started: time.Now(), changing: make(chan struct{}, 1), events: newEvents()}
+	d.record = &recorder{events: d.events}
 	if d.log == nil {
 		d.log = hclog.NewNullLogger()
 	}
@@ -79,69 +111,66 @@ func Run(ctx context.Context, c *config.Config, o Options) error {
 	}); err != nil {
 		return err
 	}
-	err = d.run(ctx, c, o.Ready)
+	if o.Service {
+		d.service = newService(d.log)
+		d.sockets.takeSockets(d.log)
+	}
+	err = d.run(ctx, c)
+	d.sockets.close()
 	return errors.Join(err, d.store.Close())
 }
 
-func (d *daemon) run(ctx context.Context, c *config.Config, ready func(Addresses)) error {
+func (d *daemon) run(ctx context.Context, c *config.Config) error {
+	c, err := d.withSaved(c)
+	if err != nil {
+		return err
+	}
 	if err := d.build(c); err != nil {
 		return err
 	}
-	if err := d.listen(); err != nil {
+	certificates, err := d.listen(c)
+	if err != nil {
 		return err
 	}
-	d.log.Info("callhome-gateway is running", "version", d.version, "state_dir", c.StateDir,
+	d.log.Info("callhome-gateway is running", "version", d.Version, "state_dir", c.StateDir,
 		"calls", d.callAddress("", callhome.SSH), "tls_calls", d.callAddress("", callhome.TLS), "devices", len(d.gateway.Devices()), "configured_managers", len(c.Gateway.Managers))
-	for _, l := range d.calls {
-		if l.of.Name != "" {
-			d.log.Info("a listener accepts calls", "listener", l.of.Name, "transport", l.of.Transport, "address", address(l))
-		}
+	d.tellListeners()
+	d.fileNeeds().tell(maxFiles(), d.log)
+	d.sockets.tellUnused(d.log)
+	if d.Ready != nil {
+		d.Ready(d.addresses())
 	}
-	if len(d.calls) == 0 {
-		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true } or use --callhome-enabled")
-	}
-	if ready != nil {
-		ready(d.addresses())
-	}
-	err := d.serve(ctx)
+	err = d.serve(ctx, certificates)
 	d.log.Info("callhome-gateway has stopped")
 	return err
 }
 
-// build makes the parts and tells the gateway which devices are known.
+// tellListeners logs where else calls are accepted than at the main listener, or
+// that they are not.
+func (d *daemon) tellListeners() {
+	list := d.callListeners()
+	for _, l := range list {
+		if l.of.Name != "" {
+			d.log.Info("a listener accepts calls", "listener", l.of.Name, "transport", l.of.Transport, "address", address(l.socket))
+		}
+	}
+	if len(list) == 0 {
+		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true }, use --callhome-enabled, or run callhome-server start")
+	}
+}
+
+// build makes the parts.
 func (d *daemon) build(c *config.Config) error {
+	d.first = c
 	s, err := d.newSettings(c)
 	if err != nil {
 		return err
 	}
 	d.inForce.Store(s)
-	options := c.Gateway
-	if d.hostKeys = options.HostKeys; len(d.hostKeys) == 0 {
-		if d.hostKeys, err = hostKeys(c.StateDir); err != nil {
-			return err
-		}
-	}
-	options.HostKeys, options.PortStore, options.Log = d.hostKeys, d.store, d.log
-	if err = d.certify(); err != nil {
+	d.bounds = newBounds(c, maxFiles(), d.log)
+	calls, managers := d.options(s)
+	if d.gateway, err = gateway.New(managers); err != nil {
 		return err
-	}
-	if d.certificates != nil {
-		o := *options.TLS
-		o.Certificate = d.certificates.get
-		options.TLS = &o
-	}
-	// Requests that wait on disk may hold secrets; nobody else can look in here.
-	options.TempDir = c.StateDir
-	calls := c.Callhome.Options
-	fitFiles(&calls, &options, maxFiles(), d.log)
-	if d.gateway, err = gateway.New(options); err != nil {
-		return err
-	}
-	calls.Memory, calls.Log = d.store, d.log
-	calls.Attach, calls.Detach = d.gateway.Attach, d.detached
-	calls.Outcome = d.ended
-	if s.hook != nil {
-		calls.UserSelect, calls.UserSelectTimeout = s.hook.choose, s.hook.timeout
 	}
 	d.callhome, err = callhome.New(calls)
 	return err
@@ -173,28 +202,36 @@ func (d *daemon) detached(l *callhome.Link) {
 // remembers reports whether anything is kept of the device: it is configured,
 // or somebody, its first use or a CA made it known. Strangers, and a device that
 // was just forgotten, leave nothing.
-func (d *daemon) remembers(name string) bool {
-	return d.configured(name) || len(d.store.Named(name)) > 0 || d.store.Issued(name)
+func (d *daemon) remembers(name string) bool { return d.configured(name) || d.known(name) }
+
+// known reports whether the device is known besides the configuration.
+func (d *daemon) known(name string) bool {
+	return len(d.store.Named(name)) > 0 || d.store.Issued(name)
 }
 
-// listen opens everything, or nothing.
-func (d *daemon) listen() (err error) {
-	if d.control, err = control.Listen(filepath.Join(d.settings().StateDir, control.SocketName)); err != nil {
-		return err
+// listen opens everything, or nothing, and tells the gateway which devices are
+// known. The certificates are to be committed when all is to run.
+func (d *daemon) listen(c *config.Config) (certificates *certificateChange, err error) {
+	if d.control, err = control.Listen(filepath.Join(c.StateDir, control.SocketName)); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			d.closeListeners()
+			_ = d.control.Close()
+			d.closeCalls()
 		}
 	}()
-	if err := d.listenForCalls(); err != nil {
-		return err
+	calls, err := d.changeCalls(c, callOrder{})
+	if err != nil {
+		return nil, err
 	}
-	if err := d.listenForChallenges(); err != nil {
-		return err
+	d.calls = calls.next
+	if certificates, err = d.changeCertificates(d.settings()); err != nil {
+		return nil, err
 	}
 	if err := d.gateway.Listen(); err != nil {
-		return err
+		certificates.undo()
+		return nil, err
 	}
 	known := d.store.AllIssued()
 	for _, device := range d.store.Devices() {
@@ -205,73 +242,63 @@ func (d *daemon) listen() (err error) {
 			d.log.Warn("a known device has no endpoint of its own", "device", name, "error", err)
 		}
 	}
-	return nil
+	return certificates, nil
 }
 
-func (d *daemon) listenForChallenges() error {
-	if a := d.acme(); a != nil {
-		return a.listen(d.settings().Gateway.Address)
-	}
-	return nil
-}
-
-// acme is nil where certificates come from elsewhere.
-func (d *daemon) acme() *acmeClient {
-	if d.certificates == nil {
-		return nil
-	}
-	return d.certificates.acme
-}
-
-// closeListeners closes what listen had opened when it failed.
-func (d *daemon) closeListeners() {
-	listeners := []net.Listener{d.control}
-	for _, l := range d.calls {
-		listeners = append(listeners, l)
-	}
-	if a := d.acme(); a != nil {
-		listeners = append(listeners, a.challenges)
-	}
-	for _, ln := range listeners {
-		if ln != nil {
-			_ = ln.Close()
+// start runs a part until d.ctx ends. If it fails before, all ends.
+func (d *daemon) start(part func(context.Context) error) {
+	d.running.Go(func() {
+		if err := part(d.ctx); err != nil {
+			d.fail(err)
 		}
-	}
+	})
 }
 
-// serve runs the parts until ctx ends or one of them fails, which ends all.
-func (d *daemon) serve(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	start := func(part func(context.Context) error) {
-		wg.Go(func() {
-			if err := part(ctx); err != nil {
-				cancel(err)
-			}
-		})
-	}
+// serve runs the parts until ctx ends, the gateway has been drained, or one of
+// them fails, which ends all.
+func (d *daemon) serve(ctx context.Context, certificates *certificateChange) error {
+	d.ctx, d.fail = context.WithCancelCause(ctx)
+	defer d.fail(nil)
 	storm := &stormGauge{calls: d.callhome.Calls, accepted: func() int { return int(d.accepted.Load()) }}
-	start(func(ctx context.Context) error { return tuneMemory(ctx, storm) })
-	start(d.gateway.Serve)
-	start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
-	start(d.watch)
-	if a := d.acme(); a != nil {
-		start(a.run)
-	}
-	for _, l := range d.calls {
-		start(func(ctx context.Context) error { return d.callhome.ServeListener(ctx, l.Listener, l.of) })
-	}
-	<-ctx.Done()
+	d.start(func(ctx context.Context) error { return tuneMemory(ctx, storm) })
+	d.start(d.gateway.Serve)
+	d.start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
+	d.start(d.watch)
+	certificates.commit()
+	d.acceptOn(d.callListeners())
+	d.start(d.obey)
+	d.start(func(ctx context.Context) error { return d.service.live(ctx, d.figures) })
+	d.service.ready()
+	<-d.ctx.Done()
+	d.ending.Store(true)
+	d.service.stopping(0)
 	d.log.Info("stopping")
-	wg.Wait()
+	d.closeCalls()
+	d.running.Wait()
+	d.closeCalls() // those of a change that was under way
 	if hook := d.settings().hook; hook != nil {
 		hook.close()
 	}
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+	if err := context.Cause(d.ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
 	return nil
+}
+
+// obey does what signals ask for, until ctx ends.
+func (d *daemon) obey(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.Reload:
+			_, _ = d.reload(ctx) // which has logged what became of it
+		case <-d.Drain:
+			d.drain(ctx)
+			d.fail(nil)
+			return nil
+		}
+	}
 }
 
 // address is empty without a listener.
@@ -284,7 +311,7 @@ func address(ln net.Listener) string {
 
 func (d *daemon) addresses() Addresses {
 	a := Addresses{Callhome: d.callAddress("", callhome.SSH), CallhomeTLS: d.callAddress("", callhome.TLS), Control: address(d.control)}
-	for _, key := range d.hostKeys {
+	for _, key := range d.settings().Gateway.HostKeys {
 		a.HostKeys = append(a.HostKeys, key.PublicKey())
 	}
 	return a

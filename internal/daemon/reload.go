@@ -3,14 +3,162 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
+	"callhome-gateway/callhome"
+	"callhome-gateway/gateway"
+	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/control"
+	"callhome-gateway/internal/store"
+
+	"github.com/hashicorp/go-hclog"
 )
 
-var errLater = errors.New("this is not there yet")
+// errEnding says that it is too late to change anything.
+var errEnding = errors.New("the gateway is stopping")
+
+// beginChange waits until nobody else changes what is in force. Who gets nil must
+// call endChange.
+func (d *daemon) beginChange(ctx context.Context) error {
+	select {
+	case d.changing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another change to end: %w", ctx.Err())
+	}
+	if d.ending.Load() {
+		d.endChange()
+		return errEnding
+	}
+	return nil
+}
+
+func (d *daemon) endChange() { <-d.changing }
 
 // reload reads the configuration again and has all parts follow it, or changes
 // nothing and says all that is wrong with it.
 func (d *daemon) reload(ctx context.Context) (control.ReloadResult, error) {
-	return control.ReloadResult{}, errLater
+	if err := d.beginChange(ctx); err != nil {
+		return control.ReloadResult{}, err
+	}
+	defer d.endChange()
+	d.service.reloading()
+	defer d.service.ready()
+	c, warnings, err := d.read(d.store.Saved())
+	result, err := d.adopt(c, warnings, err, nil)
+	d.events.reloaded(result, err)
+	return result, err
 }
+
+// read reads the file, and what was saved beside it.
+func (d *daemon) read(saved []store.Saved) (*config.Config, []string, error) {
+	if d.Load == nil {
+		return nil, nil, fmt.Errorf("%w: this gateway runs without a configuration file", control.ErrInvalid)
+	}
+	c, warnings, err := d.Load(blocksOf(saved))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range c.SetAside {
+		warnings = append(warnings, fmt.Sprintf("%s %s, which a command has saved, does not count: %s", s.Kind, s.Name, s.Reason))
+	}
+	return c, warnings, nil
+}
+
+// adopt has all parts follow what was read, and logs what became of it.
+func (d *daemon) adopt(c *config.Config, warnings []string, err error, keep func() error) (control.ReloadResult, error) {
+	var result control.ReloadResult
+	if err == nil {
+		result, err = d.follow(c, keep)
+	}
+	if err != nil {
+		for problem := range strings.Lines(err.Error()) {
+			d.log.Error("the configuration was not read again, the old one stays in force", "problem", strings.TrimSpace(problem))
+		}
+		return control.ReloadResult{}, err
+	}
+	result.Warnings = append([]string{}, warnings...)
+	for _, warning := range warnings {
+		d.log.Warn("the configuration was read again with a warning", "warning", warning)
+	}
+	for _, option := range result.NeedRestart {
+		d.log.Warn("an option has changed that stays as it was until a restart", "option", option)
+	}
+	d.log.Info("the configuration was read again", "links_ended", result.Links, "manager_sessions_ended", result.Sessions, "need_restart", len(result.NeedRestart))
+	d.tellListeners()
+	return result, nil
+}
+
+// follow has all parts follow the configuration, or changes nothing. All that
+// can fail comes first, in the order in which it is the easier to undo; keep is
+// called when only the endpoints of managers are left, and its undoing is the
+// caller's.
+func (d *daemon) follow(c *config.Config, keep func() error) (result control.ReloadResult, err error) {
+	old := d.settings()
+	next, err := d.newSettings(c)
+	if err != nil {
+		return result, err
+	}
+	calls, managers := d.options(next)
+	rules, err := d.callhome.Check(calls, callRules(c))
+	if err != nil {
+		return result, err
+	}
+	certificates, err := d.changeCertificates(next)
+	if err != nil {
+		return result, err
+	}
+	listeners, err := d.changeCalls(c, d.callOrder())
+	if err != nil {
+		certificates.undo()
+		return result, err
+	}
+	undo := func() { listeners.undo(); certificates.undo() }
+	if keep != nil {
+		if err := keep(); err != nil {
+			undo()
+			return result, err
+		}
+	}
+	if result.Sessions, err = d.gateway.Reload(managers, d.known); err != nil {
+		undo()
+		return result, err
+	}
+	d.inForce.Store(next)
+	result.Links = d.callhome.Use(rules)
+	result.NeedRestart = append([]string{}, needRestart(d.first, c)...)
+	listeners.commit()
+	certificates.commit()
+	d.compareLists(old.Lists, next.Lists)
+	if old.hook != nil {
+		old.hook.close()
+	}
+	if c.Log.Level != old.Log.Level {
+		d.log.SetLevel(hclog.LevelFromString(c.Log.Level))
+	}
+	return result, nil
+}
+
+// options are what the parts are given of the settings.
+func (d *daemon) options(s *settings) (callhome.Options, gateway.Options) {
+	calls, managers := s.Callhome.Options, s.Gateway
+	calls.MaxCalls, calls.MaxHeld, managers.MaxLogins = d.bounds.calls, d.bounds.held, d.bounds.logins
+	calls.Memory, calls.Log = d.store, d.log
+	calls.Attach = func(l *callhome.Link) { d.gateway.Attach(l) }
+	calls.Detach, calls.Outcome = d.detached, d.ended
+	if s.hook != nil {
+		calls.UserSelect, calls.UserSelectTimeout = s.hook.choose, s.hook.timeout
+	}
+	managers.PortStore, managers.Log = d.store, d.log
+	managers.Listen, managers.Recorder = d.sockets.listen, d.record
+	// Requests that wait on disk may hold secrets; nobody else can look in here.
+	managers.TempDir = s.StateDir
+	if managers.TLS != nil {
+		tls := *managers.TLS
+		tls.Certificate = d.certificates.get
+		managers.TLS = &tls
+	}
+	return calls, managers
+}
+
+func needRestart(first, now *config.Config) []string { return nil }

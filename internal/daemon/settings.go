@@ -13,12 +13,22 @@ type settings struct {
 	entries map[string]*callhome.Entry // by name
 	pinned  map[string]string          // the name of the entry, by fingerprint
 	hook    *hook                      // nil without a user-select hook
+	watched []*watched                 // the files that are read again when they change
 }
 
-// newSettings fails where there is a hook that cannot be asked.
-func (d *daemon) newSettings(c *config.Config) (*settings, error) {
-	s := indexed(c)
+// newSettings fails where there is a hook that cannot be asked, or the host keys
+// cannot be read. The state stays where it was at the start.
+func (d *daemon) newSettings(from *config.Config) (*settings, error) {
+	c := *from
+	c.StateDir = d.first.StateDir
 	var err error
+	if len(c.Gateway.HostKeys) == 0 {
+		if c.Gateway.HostKeys, err = hostKeys(c.StateDir); err != nil {
+			return nil, err
+		}
+	}
+	s := indexed(&c)
+	s.watched = d.watchList(&c)
 	s.hook, err = newHook(c.Callhome, d.log)
 	return s, err
 }

@@ -46,19 +46,20 @@ func stamps(files []string) []stamp {
 	return list
 }
 
-// watchList returns what is to be watched, as it is now.
-func (d *daemon) watchList() []*watched {
+// watchList returns the files of a configuration, as they are now.
+func (d *daemon) watchList(in *config.Config) []*watched {
 	var list []*watched
-	if c := d.settings().TLS; c.Certificate != "" && d.certificates != nil {
+	if c := in.TLS; c.Certificate != "" && in.Gateway.TLS != nil {
 		list = append(list, &watched{
 			what: "the certificate of the TLS endpoints", old: "the old one is still shown",
-			files: []string{c.Certificate, c.Key}, load: d.loadCertificate,
+			files: []string{c.Certificate, c.Key}, load: func() error { return d.loadCertificate(c) },
 		})
 	}
-	for _, l := range d.settings().Lists {
+	for i := range in.Lists {
+		l := &in.Lists[i]
 		list = append(list, &watched{
 			what: "the revocation lists of " + l.Of, old: "the old ones are still in force",
-			files: l.Files, load: func() error { return d.loadLists(&l) },
+			files: l.Files, load: func() error { return d.loadLists(l) },
 		})
 	}
 	for _, w := range list {
@@ -70,10 +71,6 @@ func (d *daemon) watchList() []*watched {
 // watch reads files again that change, until ctx ends: a restart would end all
 // sessions.
 func (d *daemon) watch(ctx context.Context) error {
-	list := d.watchList()
-	if len(list) == 0 {
-		return nil
-	}
 	ticker := time.NewTicker(watchTick)
 	defer ticker.Stop()
 	told := make(map[string]time.Time)
@@ -84,9 +81,13 @@ func (d *daemon) watch(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		for _, w := range list {
+		if d.beginChange(ctx) != nil {
+			return nil
+		}
+		for _, w := range d.settings().watched {
 			d.look(w)
 		}
+		d.endChange()
 	}
 }
 
@@ -109,8 +110,8 @@ func (d *daemon) look(w *watched) {
 	w.failed, w.seen = false, now
 }
 
-func (d *daemon) loadCertificate() error {
-	pair, err := config.LoadPair(d.settings().TLS.Certificate, d.settings().TLS.Key)
+func (d *daemon) loadCertificate(c config.ServerTLS) error {
+	pair, err := config.LoadPair(c.Certificate, c.Key)
 	if err != nil {
 		return err
 	}
@@ -137,13 +138,17 @@ func (d *daemon) loadLists(l *config.Lists) error {
 		return err
 	}
 	d.tellMissing(l, config.IssuersOf(all))
+	d.endRevoked()
+	return nil
+}
+
+func (d *daemon) endRevoked() {
 	if ended := d.callhome.EndRevoked(); ended > 0 {
 		d.log.Warn("links of revoked devices were ended", "links", ended)
 	}
 	if ended := d.gateway.EndRevoked(); ended > 0 {
 		d.log.Warn("sessions of revoked managers were ended", "sessions", ended)
 	}
-	return nil
 }
 
 // tellMissing warns of CAs that had a list and have none any more: the wrong
@@ -156,6 +161,17 @@ func (d *daemon) tellMissing(l *config.Lists, now []string) {
 		}
 	}
 	l.Issuers = now
+}
+
+// compareLists does the same where other files are read, or the same ones anew.
+func (d *daemon) compareLists(before, after []config.Lists) {
+	for _, l := range after {
+		if i := slices.IndexFunc(before, func(old config.Lists) bool { return old.Of == l.Of }); i >= 0 {
+			old := before[i]
+			old.Files = l.Files
+			d.tellMissing(&old, l.Issuers)
+		}
+	}
 }
 
 // tellStale warns, once a day, of lists whose successors are overdue.

@@ -57,16 +57,17 @@ func newWatchedDaemon(t *testing.T) *watchedDaemon {
 	}
 	w.daemon = &daemon{
 		log:      hclog.New(&hclog.LoggerOptions{Output: &w.out}),
-		callhome: server, gateway: &gateway.Gateway{}, certificates: &serverCertificates{},
+		callhome: server, gateway: &gateway.Gateway{},
 	}
 	w.inForce.Store(indexed(&config.Config{
-		TLS:   config.ServerTLS{Certificate: w.pair, Key: w.pair},
-		Lists: []config.Lists{{Of: "the managers", Anchors: anchors, Files: []string{w.crl}}},
+		TLS:     config.ServerTLS{Certificate: w.pair, Key: w.pair},
+		Gateway: gateway.Options{TLS: &gateway.TLSOptions{}},
+		Lists:   []config.Lists{{Of: "the managers", Anchors: anchors, Files: []string{w.crl}}},
 	}))
-	if err := errors.Join(w.loadCertificate(), w.loadLists(&w.settings().Lists[0])); err != nil {
+	if err := errors.Join(w.loadCertificate(w.settings().TLS), w.loadLists(&w.settings().Lists[0])); err != nil {
 		t.Fatal(err)
 	}
-	w.list = w.watchList()
+	w.list = w.watchList(w.settings().Config)
 	return w
 }
 

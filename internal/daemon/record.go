@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"sync/atomic"
+
+	"callhome-gateway/gateway"
+)
+
+// recorder is told of all that managers do, and passes it on to those who want
+// to know. It counts, too.
+type recorder struct {
+	events *events
+	totals totals
+}
+
+// totals count what managers have done since the gateway has started.
+type totals struct {
+	refusedLogins, sessions, requests, refusedRequests atomic.Uint64
+}
+
+// Admit implements gateway.Recorder.
+func (r *recorder) Admit() error { return nil }
+
+// LoginRefused implements gateway.Recorder.
+func (r *recorder) LoginRefused(login gateway.LoginRecord) {
+	r.totals.refusedLogins.Add(1)
+	r.events.LoginRefused(login)
+}
+
+// SessionBegins implements gateway.Recorder.
+func (r *recorder) SessionBegins(s gateway.SessionRecord) {
+	r.totals.sessions.Add(1)
+	r.events.SessionBegins(s)
+}
+
+// SessionEnds implements gateway.Recorder.
+func (r *recorder) SessionEnds(end gateway.SessionEnd) { r.events.SessionEnds(end) }
+
+// Requested implements gateway.Recorder.
+func (r *recorder) Requested(request gateway.RequestRecord) {
+	r.totals.requests.Add(1)
+	if request.Result == gateway.ResultRefused {
+		r.totals.refusedRequests.Add(1)
+	}
+}
+
+// Bodies implements gateway.Recorder.
+func (r *recorder) Bodies(namespace, operation string) int { return 0 }
