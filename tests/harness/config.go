@@ -65,6 +65,17 @@ func (c Config) render(t testing.TB, address, stateDir string, managerKey Key) s
 	return b.String()
 }
 
+// ManagerEntry is the block of a further manager, which logs in by Password and
+// may reach every device.
+func ManagerEntry(t testing.TB, name string, lines ...string) string {
+	t.Helper()
+	var b strings.Builder
+	block(&b, fmt.Sprintf("manager %q", name), append([]string{
+		fmt.Sprintf("password_hash = %q", PasswordHash(t, Password)), `devices = ["*"]`,
+	}, lines...))
+	return b.String()
+}
+
 func (c Config) gateway(address string) []string {
 	inTLS := c.TLS
 	if inTLS == nil {

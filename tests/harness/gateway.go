@@ -140,6 +140,13 @@ func (g *Gateway) Target(port int) Target {
 	return Target{Address: net.JoinHostPort(g.Address, strconv.Itoa(port)), Username: managerName, Password: Password}
 }
 
+// TargetAs is Target for another manager.
+func (g *Gateway) TargetAs(manager string, port int) Target {
+	target := g.Target(port)
+	target.Username = manager
+	return target
+}
+
 // KeyTarget is an endpoint of one device, for a login with a key.
 func (g *Gateway) KeyTarget(port int) Target {
 	target := g.Target(port)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -33,10 +34,23 @@ type ncclientAnswer struct {
 // ConnectNcclient logs in and opens a session, or fails the test.
 func ConnectNcclient(t testing.TB, target Target) Manager {
 	t.Helper()
+	return connectNcclient(t, target)
+}
+
+// ConnectNcclientWith is ConnectNcclient with one that offers base:1.0 alone, or
+// both.
+func ConnectNcclientWith(t testing.TB, target Target, base string) *Ncclient {
+	t.Helper()
+	return connectNcclient(t, target, "MANAGER_BASE="+strings.TrimPrefix(base, "urn:ietf:params:netconf:base:"))
+}
+
+func connectNcclient(t testing.TB, target Target, environment ...string) *Ncclient {
+	t.Helper()
 	Need(t, "ncclient")
 	script := filepath.Join(repository(t), "tests", "peers", "ncclient", "manager.py")
 	cmd := exec.Command(python, script, target.Host(), target.Port(), target.Username)
 	cmd.Env = append(os.Environ(), "MANAGER_PASSWORD="+target.Password, "MANAGER_KEY="+target.KeyPath)
+	cmd.Env = append(cmd.Env, environment...)
 	in, answers := startPiped(t, "ncclient", cmd)
 	n := &Ncclient{in: in, out: make(chan ncclientAnswer, 1)}
 	go n.read(answers)
@@ -103,7 +117,8 @@ func (n *Ncclient) answer() (string, error) {
 	}
 }
 
-func (n *Ncclient) do(command ...string) (string, error) {
+// Do has the script do a command. An rpc-error becomes an error with its tag.
+func (n *Ncclient) Do(command ...string) (string, error) {
 	line, err := json.Marshal(command)
 	if err != nil {
 		return "", err
@@ -119,7 +134,7 @@ func (n *Ncclient) do(command ...string) (string, error) {
 }
 
 func (n *Ncclient) expectOK(command ...string) error {
-	reply, err := n.do(command...)
+	reply, err := n.Do(command...)
 	if err != nil {
 		return err
 	}
@@ -127,12 +142,12 @@ func (n *Ncclient) expectOK(command ...string) error {
 }
 
 func (n *Ncclient) SessionID() uint32                       { return n.id }
-func (n *Ncclient) GetConfig(source string) (string, error) { return n.do("get-config", source) }
+func (n *Ncclient) GetConfig(source string) (string, error) { return n.Do("get-config", source) }
 func (n *Ncclient) Lock(target string) error                { return n.expectOK("lock", target) }
 func (n *Ncclient) Commit() error                           { return n.expectOK("commit") }
 func (n *Ncclient) Unlock(target string) error              { return n.expectOK("unlock", target) }
 func (n *Ncclient) Subscribe() error                        { return n.expectOK("subscribe") }
-func (n *Ncclient) Notification() (string, error)           { return n.do("notification") }
+func (n *Ncclient) Notification() (string, error)           { return n.Do("notification") }
 func (n *Ncclient) CloseSession() error                     { return n.expectOK("close") }
 func (n *Ncclient) EditConfig(target, config string) error {
 	return n.expectOK("edit-config", target, config)
