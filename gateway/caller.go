@@ -11,19 +11,19 @@ import (
 
 // caller returns where a connection comes from, as a proxy tells it where there
 // is one, and whether anybody may connect from there. Why not is in the log.
-func (e *endpoint) caller(conn net.Conn, o *settings) (source netip.AddrPort, ok bool) {
-	source, _, err := callhome.Caller(e.ctx, conn, o.Proxies)
+func (e *endpoint) caller(conn net.Conn, o *settings) (source netip.AddrPort, proxied, ok bool) {
+	source, proxied, err := callhome.Caller(e.ctx, conn, o.Proxies)
 	switch {
 	case errors.Is(err, callhome.ErrProxyCheck), err != nil && e.ctx.Err() != nil:
-		return source, false
+		return source, proxied, false
 	case err != nil:
 		e.logTurnedAway("a connection from a proxy has no PROXY header", source.Addr(), "reason", err)
-		return source, false
+		return source, proxied, false
 	case !o.Networks.Permits(source.Addr()):
 		e.logTurnedAway("nobody may connect from this network (allow and deny of the gateway)", source.Addr())
-		return source, false
+		return source, proxied, false
 	}
-	return source, true
+	return source, proxied, true
 }
 
 // logTurnedAway notes connections that end before anything was sent, one for

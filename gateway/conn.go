@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"time"
 
 	"callhome-gateway/auth"
 )
@@ -17,6 +18,9 @@ type managerConn struct {
 	shown  credential // for which it was granted
 	source netip.AddrPort
 	budget *budget
+	// Set before it is among the visitors.
+	proxied bool // the source is what a proxy has told
+	since   time.Time
 }
 
 // credential is what a manager has logged in with.

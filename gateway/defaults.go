@@ -138,6 +138,10 @@ func (p configuredPort) option() string {
 	return option
 }
 
+func (p configuredPort) failed(err error) error {
+	return fmt.Errorf("%s, %s %d: %w", p, p.option(), p.port, err)
+}
+
 // eachPort calls f for all ports that are configured, the shared ones first,
 // until it returns an error.
 func (o *Options) eachPort(f func(configuredPort) error) error {

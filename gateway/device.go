@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"context"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,13 +13,15 @@ import (
 // device is one device as managers see it: connected or away, with its
 // endpoints and the sessions on it.
 type device struct {
-	name   string
-	config DeviceConfig // with its defaults filled in; set before others see it
-	log    hclog.Logger
+	name string
+	log  hclog.Logger
+	// spawn runs a function that the gateway's end waits for.
+	spawn func(func()) bool
 
 	opening sync.Mutex // held while endpoints are opened; taken before mu
 
 	mu        sync.Mutex    // guards the following
+	config    DeviceConfig  // with its defaults filled in
 	link      *attachedLink // nil while it is away
 	since     time.Time     // when it came or went; zero when it never came
 	failure   callhome.Outcome
@@ -30,6 +30,10 @@ type device struct {
 	endpoint  *endpoint     // over SSH
 	secure    *endpoint     // over TLS
 	learned   SessionMode   // what SessionsAuto has come to; SessionsDefault until it is known
+	sharing   uint64        // counts how often it has become another one
+	users     int           // that have, or are about to have, a session
+	unused    time.Time     // when the last of them went, or the link came
+	idle      *time.Timer   // nil while the link is not to be closed for that
 	forgotten bool
 	sessions  map[*managerSession]struct{}
 }
@@ -55,33 +59,16 @@ func (d *device) detach(l link) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.link != nil && d.link.link == l {
-		d.left = l.Err()
-		d.setLocked(nil)
+		d.loseLocked(l.Err())
 	}
 }
 
 func (d *device) setLocked(l *attachedLink) {
 	d.link, d.since = l, time.Now()
+	d.unused = d.since
+	d.watchIdleLocked()
 	close(d.changed)
 	d.changed = make(chan struct{})
-}
-
-// await returns the device's link, waiting for it until ctx ends. It returns
-// nil when there is none then, or the device was forgotten.
-func (d *device) await(ctx context.Context) *attachedLink {
-	for {
-		d.mu.Lock()
-		l, changed, forgotten := d.link, d.changed, d.forgotten
-		d.mu.Unlock()
-		if l != nil || forgotten {
-			return l
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 // note keeps the outcome of a call that failed. What calls while the device is
@@ -98,23 +85,29 @@ func (d *device) note(o callhome.Outcome) {
 	d.failure = o
 }
 
-// forget ends the device's sessions and returns the endpoints that it has.
+// forget lets no session begin any more and returns the endpoints that the device
+// has.
 func (d *device) forget() []*endpoint {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.forgotten = true
 	d.setLocked(nil)
-	endpoints, sessions := d.endpointsLocked(), maps.Clone(d.sessions)
+	endpoints := d.endpointsLocked()
 	d.endpoint, d.secure = nil, nil
-	d.mu.Unlock()
-	for s := range sessions {
-		s.end(&ending{
-			reason:   "the device was forgotten",
-			sentence: "device " + d.name + " has been removed from this gateway",
-			status:   1,
-			abrupt:   true,
-		})
-	}
 	return endpoints
+}
+
+func (d *device) isForgotten() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.forgotten
+}
+
+// port returns the one that is configured for the transport, or 0.
+func (d *device) port(transport callhome.Transport) uint16 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.config.port(transport)
 }
 
 // opened sets an endpoint. It reports false when the device was forgotten.
@@ -130,6 +123,18 @@ func (d *device) opened(e *endpoint) bool {
 		d.endpoint = e
 	}
 	return true
+}
+
+// closed takes an endpoint away, unless it was replaced.
+func (d *device) closed(e *endpoint) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.endpoint == e {
+		d.endpoint = nil
+	}
+	if d.secure == e {
+		d.secure = nil
+	}
 }
 
 // endpointNow returns the device's endpoint over the transport, or nil.
@@ -153,18 +158,22 @@ func (d *device) endpointsLocked() []*endpoint {
 	return slices.DeleteFunc([]*endpoint{d.endpoint, d.secure}, func(e *endpoint) bool { return e == nil })
 }
 
-// enter adds a session. It reports false when the device was forgotten.
-func (d *device) enter(s *managerSession) bool {
+// enter adds a session, which was opened while sharing was as given. It returns
+// why there may be none any more.
+func (d *device) enter(s *managerSession, sharing uint64) *ending {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.forgotten {
-		return false
+	switch {
+	case d.forgotten:
+		return refused("the device was forgotten", unknownDevice(d.name))
+	case d.sharing != sharing:
+		return sharedOtherwise(d.name)
 	}
 	if d.sessions == nil {
 		d.sessions = make(map[*managerSession]struct{})
 	}
 	d.sessions[s] = struct{}{}
-	return true
+	return nil
 }
 
 func (d *device) leave(s *managerSession) {

@@ -4,153 +4,142 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"sync"
 	"syscall"
-	"time"
 
 	"callhome-gateway/callhome"
 )
 
-// endpoint is one port on which managers log in over SSH or over TLS: a
-// device's own, or the shared one. It costs a socket and, once it serves, a
-// waiting goroutine.
+// endpoint is what a port is for: managers log in there over SSH or over TLS, to
+// one device or, on the shared ones, to any.
 type endpoint struct {
 	g         *Gateway
 	transport callhome.Transport
 	device    string // empty on the shared one
 	port      uint16
 
-	listener net.Listener
-	// ctx ends when the endpoint closes, and with it the connections on it.
+	// ctx ends with the endpoint, and with it the logins on it.
 	ctx    context.Context
 	cancel context.CancelFunc
-	once   sync.Once
 }
 
-// listen opens an endpoint that does not serve yet.
-func (g *Gateway) listen(transport callhome.Transport, port uint16, device string) (*endpoint, error) {
-	set := g.opts()
-	listener, err := set.Listen(set.Address, port)
+func (g *Gateway) newEndpoint(p configuredPort) *endpoint {
+	e := &endpoint{g: g, transport: p.transport, device: p.device, port: p.port}
+	e.ctx, e.cancel = context.WithCancel(g.ctx)
+	return e
+}
+
+// is reports whether the port is still for the same.
+func (e *endpoint) is(p configuredPort) bool {
+	return e.transport == p.transport && e.device == p.device && e.port == p.port
+}
+
+// open opens an endpoint with a socket of its own, which does not serve yet.
+func (g *Gateway) open(p configuredPort) (*endpoint, error) {
+	s, err := g.listen(g.opts(), p.port)
 	if err != nil {
 		return nil, err
 	}
-	e := &endpoint{g: g, transport: transport, device: device, port: port, listener: listener}
-	e.ctx, e.cancel = context.WithCancel(g.ctx)
+	e := g.newEndpoint(p)
+	s.endpoint.Store(e)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sockets[p.port] = s
 	return e, nil
 }
 
-// start serves the endpoint, once.
-func (e *endpoint) start() {
-	e.once.Do(func() { e.g.spawn(e.accept) })
-}
-
-func (e *endpoint) close() {
+// close ends an endpoint that has not been replaced, and the logins on it.
+func (g *Gateway) close(e *endpoint) {
 	e.cancel()
-	_ = e.listener.Close()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.sockets[e.port]; s != nil {
+		s.close()
+		delete(g.sockets, e.port)
+	}
 }
 
-// accept takes connections until the listener is closed.
-func (e *endpoint) accept() {
-	const shortest, longest, sayAgain = 5 * time.Millisecond, time.Second, time.Minute
-	var said time.Time
-	for pause := shortest; ; {
-		conn, err := e.listener.Accept()
-		if err == nil {
-			pause = shortest
-			if !e.g.spawn(func() { e.handle(conn) }) {
-				_ = conn.Close()
-			}
-			continue
-		}
-		if e.ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
-			return
-		}
-		// Out of file descriptors, as a rule: it passes.
-		if time.Since(said) > sayAgain {
-			said = time.Now()
-			e.g.opts().Log.Warn("cannot accept a manager's connection", "port", e.port, "error", err)
-		}
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, longest)
-		case <-e.ctx.Done():
-			return
-		}
+// start serves the endpoint if Serve is running.
+func (g *Gateway) start(e *endpoint) {
+	g.mu.Lock()
+	s, serving := g.sockets[e.port], g.serving
+	g.mu.Unlock()
+	if serving && s != nil {
+		s.start()
 	}
 }
 
 // openEndpoints opens the device's own endpoints that it is to have and has not
 // yet.
 func (g *Gateway) openEndpoints(d *device) error {
+	g.layout.RLock()
+	defer g.layout.RUnlock()
 	d.opening.Lock()
 	defer d.opening.Unlock()
+	if g.accepting.Err() != nil {
+		return nil
+	}
 	return errors.Join(g.openEndpoint(d, callhome.SSH), g.openEndpoint(d, callhome.TLS))
 }
 
 func (g *Gateway) openEndpoint(d *device, transport callhome.Transport) error {
-	if d.endpointNow(transport) != nil || !g.hasEndpoint(d, transport) {
+	port := d.port(transport)
+	if d.endpointNow(transport) != nil || !g.ports.gives(transport, port) {
 		return nil
 	}
-	e, err := g.listenFor(d, transport)
+	e, err := g.openFor(d, transport, port)
 	if err != nil {
 		return fmt.Errorf("no %s endpoint for device %s: %w", transport, d.name, err)
 	}
 	if !d.opened(e) {
-		e.close()
+		g.close(e)
 		if g.known(d.name) == nil {
 			g.noteStore(d.name, g.ports.forget(d.name))
 		}
 		return nil
 	}
-	if g.ctx.Err() != nil {
-		e.close()
-		return nil
-	}
-	g.mu.Lock()
-	serving := g.serving
-	g.mu.Unlock()
-	if serving {
-		e.start()
-	}
+	g.start(e)
 	return nil
 }
 
-// hasEndpoint reports whether the device is to have an endpoint of its own:
-// ports are assigned for SSH only.
-func (g *Gateway) hasEndpoint(d *device, transport callhome.Transport) bool {
-	return d.config.port(transport) != 0 || transport == callhome.SSH && g.ports.store != nil
+// openFor opens the device's endpoint on the port that is configured, or on an
+// assigned one. That is replaced where another program has taken it.
+func (g *Gateway) openFor(d *device, transport callhome.Transport, port uint16) (*endpoint, error) {
+	if port != 0 {
+		return g.open(configuredPort{transport, d.name, port})
+	}
+	var e *endpoint
+	err := g.assign(g.ports, d.name, func(port uint16) (err error) {
+		e, err = g.open(configuredPort{transport, d.name, port})
+		return err
+	})
+	return e, err
 }
 
-// listenFor listens on the device's port. An assigned one that another program
-// has taken is replaced.
-func (g *Gateway) listenFor(d *device, transport callhome.Transport) (*endpoint, error) {
-	if port := d.config.port(transport); port != 0 {
-		return g.listen(transport, port, d.name)
-	}
+// assign has the device's port opened, or the next one that can be.
+func (g *Gateway) assign(ports *portBook, device string, open func(port uint16) error) error {
 	for tried := map[uint16]bool{}; ; {
-		known := g.ports.has(d.name)
-		port, err := g.ports.next(d.name, tried)
+		known := ports.has(device)
+		port, err := ports.next(device, tried)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		e, err := g.listen(transport, port, d.name)
+		err = open(port)
 		if err == nil {
 			if !known {
-				g.noteStore(d.name, g.ports.keep(port))
+				g.noteStore(device, ports.keep(port))
 			}
-			return e, nil
+			return nil
 		}
 		taken := errors.Is(err, syscall.EADDRINUSE)
 		if taken || !known {
-			g.noteStore(d.name, g.ports.giveBack(d.name, port, known))
+			g.noteStore(device, ports.giveBack(device, port, known))
 		}
 		if !taken {
-			return nil, err
+			return err
 		}
 		tried[port] = true
 		g.opts().Log.Warn("another program has a port of the range, the device gets the next one",
-			"device", d.name, "port", port)
+			"device", device, "port", port)
 	}
 }
 

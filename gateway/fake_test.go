@@ -109,6 +109,11 @@ func (l *fakeLink) Err() error {
 	return l.err
 }
 
+func (l *fakeLink) CloseFor(reason error) error {
+	l.breaks(reason)
+	return nil
+}
+
 func (l *fakeLink) transport() callhome.Transport { return cmp.Or(l.over, callhome.SSH) }
 
 func (l *fakeLink) open(ctx context.Context) (session, error) {

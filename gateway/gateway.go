@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -35,19 +36,28 @@ type Gateway struct {
 	// turnedAway are connections from where nobody may connect.
 	turnedAway tally
 	quotas     quotas
-	overTLS    tlsSessions
+	visitors   visitors
 	started    time.Time
 
-	// ctx ends with Serve, and with it all that runs.
-	ctx  context.Context
-	stop context.CancelFunc
+	// ctx ends with Serve, and with it all that runs; accepting ends no later, and
+	// from then on no session begins.
+	ctx       context.Context
+	stop      context.CancelFunc
+	accepting context.Context
+	refuse    context.CancelFunc
+
+	// layout is held for writing while it is changed which endpoints there are, and
+	// for reading while one of a device is opened or closed; taken before the
+	// opening of a device and before mu. It guards which book is ports.
+	layout sync.RWMutex
 
 	mu      sync.Mutex // guards the following; a device's lock may be taken inside
 	devices map[string]*device
-	shared  []*endpoint
+	sockets map[uint16]*socket // by port
 	serving bool
 	ended   bool
 	running sync.WaitGroup // added to only while ended is false
+	carried sync.WaitGroup // manager sessions; added to only while accepting
 }
 
 // New checks the options and returns a Gateway that does not listen yet.
@@ -63,10 +73,11 @@ func New(opts Options) (*Gateway, error) {
 	g := &Gateway{
 		tls: newTLSConfig(), ports: ports, started: time.Now(),
 		arrive:  auth.NewPlaces(set.MaxLogins),
-		devices: make(map[string]*device),
+		devices: make(map[string]*device), sockets: make(map[uint16]*socket),
 	}
 	g.current.Store(set)
 	g.ctx, g.stop = context.WithCancel(context.Background())
+	g.accepting, g.refuse = context.WithCancel(g.ctx)
 	for _, d := range set.Devices {
 		g.addLocked(d.Name)
 	}
@@ -86,7 +97,7 @@ func (g *Gateway) Listen() error {
 		g.shutdown()
 		return err
 	}
-	for _, name := range g.ports.devices() {
+	for _, name := range g.ports.devices() { // nobody else knows the book yet
 		g.report(g.openEndpoints(g.deviceNamed(name)))
 	}
 	return nil
@@ -101,13 +112,11 @@ func (g *Gateway) report(err error) {
 
 func (g *Gateway) listenConfigured() error {
 	return g.opts().eachPort(func(p configuredPort) error {
-		e, err := g.listen(p.transport, p.port, p.device)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%s, %s %d: %w", p, p.option(), p.port, err)
-		case p.device == "":
-			g.shared = append(g.shared, e)
-		default:
+		e, err := g.open(p)
+		if err != nil {
+			return p.failed(err)
+		}
+		if p.device != "" {
 			g.deviceNamed(p.device).opened(e)
 		}
 		return nil
@@ -120,10 +129,10 @@ func (g *Gateway) listenConfigured() error {
 func (g *Gateway) Serve(ctx context.Context) error {
 	g.mu.Lock()
 	g.serving = true
-	endpoints := g.endpointsLocked()
+	sockets := slices.Collect(maps.Values(g.sockets))
 	g.mu.Unlock()
-	for _, e := range endpoints {
-		e.start()
+	for _, s := range sockets {
+		s.start()
 	}
 	<-ctx.Done()
 	g.shutdown()
@@ -131,16 +140,25 @@ func (g *Gateway) Serve(ctx context.Context) error {
 }
 
 func (g *Gateway) shutdown() {
-	// First of all, so that an endpoint that opens meanwhile closes by itself.
 	g.stop()
+	g.closeSockets()
 	g.mu.Lock()
 	g.ended = true
-	endpoints := g.endpointsLocked()
 	g.mu.Unlock()
-	for _, e := range endpoints {
-		e.close()
-	}
 	g.running.Wait()
+}
+
+// closeSockets has nobody come in any more. No endpoint opens after it once
+// accepting has ended.
+func (g *Gateway) closeSockets() {
+	g.layout.Lock()
+	defer g.layout.Unlock()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for port, s := range g.sockets {
+		s.close()
+		delete(g.sockets, port)
+	}
 }
 
 // spawn runs f on a goroutine that Serve waits for. It reports false when the
@@ -153,14 +171,6 @@ func (g *Gateway) spawn(f func()) bool {
 	}
 	g.running.Go(f)
 	return true
-}
-
-func (g *Gateway) endpointsLocked() []*endpoint {
-	all := slices.Clone(g.shared)
-	for _, d := range g.devices {
-		all = append(all, d.endpoints()...)
-	}
-	return all
 }
 
 // Attach offers a device over the link that has just come up. It replaces an
@@ -198,6 +208,8 @@ func (g *Gateway) AddDevice(name string) error {
 // is given to another device only when no other is left. It is for the caller
 // to close the link.
 func (g *Gateway) Forget(name string) {
+	g.layout.RLock()
+	defer g.layout.RUnlock()
 	g.mu.Lock()
 	d := g.devices[name]
 	delete(g.devices, name)
@@ -206,8 +218,9 @@ func (g *Gateway) Forget(name string) {
 		return
 	}
 	for _, e := range d.forget() {
-		e.close()
+		g.close(e)
 	}
+	g.dismiss(func(c *managerConn) *ending { return c.removed(map[string]bool{name: true}) })
 	if err := g.ports.forget(name); err != nil {
 		g.opts().Log.Warn("cannot note that a port is free again", "device", name, "error", err)
 	}
@@ -244,6 +257,7 @@ func (g *Gateway) deviceLocked(name string) *device {
 func (g *Gateway) addLocked(name string) *device {
 	set := g.opts()
 	d := newDevice(set.device(name), set.Log)
+	d.spawn = g.spawn
 	g.devices[name] = d
 	return d
 }

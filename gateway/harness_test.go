@@ -47,14 +47,16 @@ func (m *portMemory) Ports() (all []PortAssignment, err error) {
 	return all, nil
 }
 
-func (m *portMemory) SetPort(a PortAssignment) error {
+func (m *portMemory) SetPort(all ...PortAssignment) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ports == nil {
 		m.ports = make(map[uint16]PortAssignment)
 	}
-	m.ports[a.Port] = a
-	m.sets++
+	for _, a := range all {
+		m.ports[a.Port] = a
+		m.sets++
+	}
 	return nil
 }
 

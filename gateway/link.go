@@ -30,6 +30,8 @@ type link interface {
 	Epoch() uint64
 	Done() <-chan struct{}
 	Err() error
+	// CloseFor ends the connection for that reason, and returns when it has ended.
+	CloseFor(reason error) error
 	transport() callhome.Transport
 	// controlID returns the session-id of the gateway's own session, which no
 	// manager may kill.
@@ -84,8 +86,9 @@ type attachedLink struct {
 	// further session.
 	deciding chan struct{}
 
-	once   sync.Once // for shared
-	shared *share.Device
+	mu        sync.Mutex // guards the following
+	shared    *share.Device
+	exclusive bool // shared is for one manager at a time
 }
 
 func newAttachedLink(l link) *attachedLink {
@@ -93,12 +96,35 @@ func newAttachedLink(l link) *attachedLink {
 }
 
 // openShared returns a share of the gateway's own session. The first call says
-// whether only one manager at a time may have one.
+// whether only one manager at a time may have one; errSharedOtherwise is for those
+// who want it the other way.
 func (l *attachedLink) openShared(exclusive bool, log hclog.Logger) (session, error) {
-	l.once.Do(func() { l.shared = share.New(l.trunk, share.Options{Exclusive: exclusive, Log: log}) })
-	s, err := l.shared.Open()
+	shared, err := l.share(exclusive, log)
+	if err != nil {
+		return nil, err
+	}
+	s, err := shared.Open()
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+func (l *attachedLink) share(exclusive bool, log hclog.Logger) (*share.Device, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.shared == nil {
+		l.shared, l.exclusive = share.New(l.trunk, share.Options{Exclusive: exclusive, Log: log}), exclusive
+	}
+	if l.exclusive != exclusive {
+		return nil, errSharedOtherwise
+	}
+	return l.shared, nil
+}
+
+// allows reports whether the sessions on the link can be shared like that.
+func (l *attachedLink) allows(mode SessionMode) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.shared == nil || mode != SessionsShared && mode != SessionsExclusive || l.exclusive == (mode == SessionsExclusive)
 }

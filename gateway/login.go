@@ -17,22 +17,11 @@ type grant struct {
 	device  string // empty when the manager named none, which only SSH allows
 }
 
-// visitor is a manager that has logged in: an sshConn, or the tlsSession that
-// a TLS connection is as a whole.
-type visitor interface {
-	about() *managerConn
-	// serve serves the connection, which is counted, until it ends. It returns
-	// when all that belongs to it has ended.
-	serve()
-	// turnAway ends a connection that is one too many, for that reason.
-	turnAway(sentence string)
-}
-
 // handle serves one connection of a manager, from accept to its end.
 func (e *endpoint) handle(conn net.Conn) {
 	defer conn.Close()
 	set := e.g.opts()
-	source, ok := e.caller(conn, set)
+	source, proxied, ok := e.caller(conn, set)
 	if !ok {
 		return
 	}
@@ -56,13 +45,17 @@ func (e *endpoint) handle(conn net.Conn) {
 		return
 	}
 	set.logins.LoggedIn(source.Addr())
-	granted := v.about().grant
+	c := v.about()
+	c.proxied, c.since = proxied, time.Now()
+	granted := c.grant
 	e.g.opts().Log.Debug("a manager has logged in", "manager", granted.manager, "device", logged(granted.device),
 		"transport", string(e.transport), "remote", source, "took", time.Since(begin))
 	if refusal := e.g.quotas.connect(granted); refusal != "" {
 		v.turnAway(refusal)
 		return
 	}
+	e.g.welcome(v, set)
+	defer e.g.visitors.remove(v)
 	v.serve()
 }
 

@@ -145,8 +145,9 @@ type PortRange struct{ First, Last uint16 }
 type PortStore interface {
 	// Ports returns all assignments, those of forgotten devices with Forgotten set.
 	Ports() ([]PortAssignment, error)
-	// SetPort stores the assignment, replacing any that has the same port.
-	SetPort(PortAssignment) error
+	// SetPort stores the assignments, all or none, replacing any that have the same
+	// ports.
+	SetPort(...PortAssignment) error
 }
 
 // PortAssignment is one port that was given to a device.

@@ -3,8 +3,12 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
+
+	"callhome-gateway/callhome"
 )
 
 // errNoPort says that every port of the range is in use or taken.
@@ -27,7 +31,58 @@ type portBook struct {
 	cursor uint16              // where the search for a free one goes on
 }
 
+// newPortBook returns the book of a gateway that begins.
 func newPortBook(o *Options) (*portBook, error) {
+	known, err := o.storedPorts()
+	if err != nil {
+		return nil, err
+	}
+	return writePortBook(o, known), nil
+}
+
+// with returns the book by other options. What it stores is in the list, for when
+// they are in force.
+func (b *portBook) with(o *Options) (*portBook, *laterPorts, error) {
+	known, err := b.assignments(), error(nil)
+	if b.store == nil {
+		known, err = o.storedPorts()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	next, later := writePortBook(o, known), &laterPorts{}
+	if next.store != nil {
+		next.store = later
+	}
+	return next, later, nil
+}
+
+// laterPorts are what is to be stored.
+type laterPorts struct {
+	PortStore
+	list []PortAssignment
+}
+
+// SetPort implements PortStore.
+func (l *laterPorts) SetPort(a ...PortAssignment) error {
+	l.list = append(l.list, a...)
+	return nil
+}
+
+// storedPorts returns what is known of assigned ports from before, where ports are
+// assigned.
+func (o *Options) storedPorts() ([]PortAssignment, error) {
+	if o.Ports == (PortRange{}) {
+		return nil, nil
+	}
+	known, err := o.PortStore.Ports()
+	if err != nil {
+		return nil, fmt.Errorf("reading the assigned ports: %w", err)
+	}
+	return known, nil
+}
+
+func writePortBook(o *Options, known []PortAssignment) *portBook {
 	b := &portBook{
 		span: o.Ports, reserved: map[uint16]bool{o.Port: true, o.TLSPort: true},
 		owner: make(map[uint16]PortAssignment), port: make(map[string]uint16),
@@ -39,32 +94,62 @@ func newPortBook(o *Options) (*portBook, error) {
 		configured[d.Name] = d.Port != 0
 	}
 	if o.Ports == (PortRange{}) {
-		return b, nil
+		return b
 	}
 	b.store = o.PortStore
-	known, err := o.PortStore.Ports()
-	if err != nil {
-		return nil, fmt.Errorf("reading the assigned ports: %w", err)
-	}
 	for _, a := range known {
 		b.remember(a, configured[a.Device])
 	}
-	return b, nil
+	return b
 }
 
-// remember takes over an assignment from the store. Where a device has several
-// the latest counts, and none where its port is configured by now.
+// remember takes over an assignment. Where a device has several the latest counts,
+// and none where its port is configured by now or outside of the range: it has
+// that again when it is not.
 func (b *portBook) remember(a PortAssignment, configured bool) {
 	b.owner[a.Port] = a
+	if !b.assignable(a.Port) {
+		return
+	}
 	other, double := b.port[a.Device]
 	switch {
-	case a.Forgotten || configured || b.reserved[a.Port], double && a.Since.Before(b.owner[other].Since):
+	case a.Forgotten || configured, double && a.Since.Before(b.owner[other].Since):
 		b.stale[a.Port] = struct{}{}
 		return
 	case double:
 		b.stale[other] = struct{}{}
 	}
 	b.port[a.Device] = a.Port
+}
+
+// assignments returns all that were ever made.
+func (b *portBook) assignments() []PortAssignment {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Values(b.owner))
+}
+
+// gives reports whether a device has an endpoint over the transport for which this
+// port is configured, or none: ports are assigned for SSH only.
+func (b *portBook) gives(transport callhome.Transport, port uint16) bool {
+	return port != 0 || transport == callhome.SSH && b.store != nil
+}
+
+// rename gives all that a device has and had to another name. The store knows it
+// already.
+func (b *portBook) rename(from, to string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for port, a := range b.owner {
+		if a.Device == from {
+			a.Device = to
+			b.owner[port] = a
+		}
+	}
+	if port, ok := b.port[from]; ok {
+		delete(b.port, from)
+		b.port[to] = port
+	}
 }
 
 // devices returns the names of the devices that have an assigned port.

@@ -105,6 +105,9 @@ func (c *managerConn) noDevice() string {
 	return fmt.Sprintf("this port is shared by all devices: name one in the username, %s@DEVICE", c.grant.manager)
 }
 
+// String says what the endpoint is for.
+func (e *endpoint) String() string { return configuredPort{e.transport, e.device, e.port}.String() }
+
 func unknownDevice(name string) string {
 	return fmt.Sprintf("no device of the name %q is known to this gateway", name)
 }

@@ -72,7 +72,7 @@ func (s *managerSession) watch(requests <-chan *ssh.Request, answer func(*ssh.Re
 			lost = l.Done()
 		case <-lost:
 			s.end(linkEnded(l))
-		case <-s.conn.e.ctx.Done():
+		case <-s.conn.e.g.ctx.Done():
 			s.end(endedByGateway)
 		case <-s.ctx.Done():
 		}
@@ -93,8 +93,15 @@ func (s *managerSession) find() (*device, *attachedLink, *ending) {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.opts.Wait)
 	defer cancel()
-	if l := d.await(ctx); l != nil {
+	defer context.AfterFunc(g.accepting, cancel)()
+	l := d.use(ctx)
+	switch {
+	case l != nil:
 		return d, l, nil
+	case g.accepting.Err() != nil:
+		return nil, nil, endedByGateway
+	case d.isForgotten():
+		return nil, nil, refused("the device is not known", unknownDevice(name))
 	}
 	return nil, nil, refused("the device is away", d.whyAway(g.started, time.Now()))
 }
@@ -102,6 +109,9 @@ func (s *managerSession) find() (*device, *attachedLink, *ending) {
 // carry opens a session with the device that find has found, and relays until
 // it ends.
 func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
+	if l != nil {
+		defer d.unuse()
+	}
 	if why == nil {
 		why = s.admit()
 	}
@@ -109,6 +119,7 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 		s.refuse(why)
 		return
 	}
+	sharing := d.sharingNow()
 	device, err := d.open(s.ctx, l)
 	if err != nil {
 		s.refuse(s.notOpened(err))
@@ -119,11 +130,16 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	defer context.AfterFunc(s.ctx, func() { _ = device.Close() })()
 	s.relay = newRelay(s.ctx, s.end, s.opts, s.conn.budget, s, l, device, s.stream)
 	s.device, s.since = device, time.Now()
-	if !d.enter(s) {
-		s.refuse(refused("the device was forgotten", unknownDevice(d.name)))
+	if why := d.enter(s, sharing); why != nil {
+		s.refuse(why)
 		return
 	}
 	defer d.leave(s)
+	if !s.conn.e.g.carry() {
+		s.refuse(endedByGateway)
+		return
+	}
+	defer s.conn.e.g.carried.Done()
 	// A busy device confirms the end late: the session is none by then.
 	defer context.AfterFunc(s.ctx, func() { d.leave(s) })()
 	s.logStart()

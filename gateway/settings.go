@@ -60,11 +60,15 @@ func (s *settings) fill(before map[string]*budget) (err error) {
 		return err
 	}
 	s.budgets = newBudgets(&s.Options, s.all, before)
+	s.index()
+	return nil
+}
+
+func (s *settings) index() {
 	s.devices = make(map[string]DeviceConfig, len(s.Devices))
 	for _, d := range s.Devices {
 		s.devices[d.Name] = d
 	}
-	return nil
 }
 
 // device returns how the device is configured, with its defaults filled in.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"callhome-gateway/callhome"
@@ -16,7 +18,9 @@ const openTimeout = time.Minute
 // Why a device gives no session.
 var (
 	errOwnOverTLS = errors.New(`a TLS connection carries one NETCONF session, and sessions = "own" forbids to share it`)
-	errNotOpened  = errors.New("the device did not open a NETCONF session in time; it may be at work on a long request")
+	// errSharedOtherwise ends the link as well.
+	errSharedOtherwise = errors.New("how managers share its connection was changed (sessions)")
+	errNotOpened       = errors.New("the device did not open a NETCONF session in time; it may be at work on a long request")
 )
 
 // open returns a session with the device over the link: one of the manager's
@@ -26,7 +30,11 @@ func (d *device) open(ctx context.Context, l *attachedLink) (session, error) {
 	case mode == SessionsAuto:
 		return d.openFirst(ctx, l)
 	case mode != SessionsOwn:
-		return l.openShared(mode == SessionsExclusive, d.log.With("device", d.name))
+		s, err := l.openShared(mode == SessionsExclusive, d.log.With("device", d.name))
+		if err == errSharedOtherwise {
+			d.drop(l)
+		}
+		return s, err
 	case l.transport() == callhome.TLS:
 		return nil, errOwnOverTLS
 	}
@@ -51,6 +59,52 @@ func (d *device) modeLocked(l *attachedLink) SessionMode {
 		return d.learned
 	}
 	return SessionsAuto
+}
+
+// sharingNow returns what changes when managers are to share the device otherwise.
+func (d *device) sharingNow() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.sharing
+}
+
+// sharedOtherwise is the ending of sessions that were opened before that.
+func sharedOtherwise(device string) *ending {
+	return &ending{
+		reason:   "how managers share the device was changed",
+		sentence: "how managers share device " + device + " was changed: connect again",
+		status:   1, abrupt: true,
+	}
+}
+
+// configure has the device follow other options. It returns the sessions that
+// have to end by that, and the link where that has to end as well: the one session
+// of it is shared in another way.
+func (d *device) configure(config DeviceConfig) (ended []*managerSession, stale *attachedLink) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := d.modeLocked(d.link)
+	d.config = config
+	d.watchIdleLocked()
+	after := d.modeLocked(d.link)
+	if before == after {
+		return nil, nil
+	}
+	d.sharing++
+	if d.link != nil && !d.link.allows(after) {
+		stale = d.link
+	}
+	return slices.Collect(maps.Keys(d.sessions)), stale
+}
+
+// drop ends a link whose one session is shared in another way than it is to be.
+func (d *device) drop(l *attachedLink) {
+	d.mu.Lock()
+	if d.link == l {
+		d.loseLocked(errSharedOtherwise)
+	}
+	d.mu.Unlock()
+	d.spawn(func() { _ = l.CloseFor(errSharedOtherwise) })
 }
 
 // openFirst opens the first session beside the gateway's own, one manager after

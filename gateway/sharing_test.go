@@ -175,7 +175,7 @@ func TestFirstSessionsAreOpenedOneByOne(t *testing.T) {
 				return s, nil
 			})
 			d.attach(inner)
-			l := d.await(t.Context())
+			l := d.use(t.Context())
 			var managers sync.WaitGroup
 			for range 10 {
 				managers.Go(func() {
@@ -206,7 +206,7 @@ func TestBusyDeviceIsNotWaitedForTwice(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		d.attach(busy)
-		l := d.await(t.Context())
+		l := d.use(t.Context())
 		var managers sync.WaitGroup
 		for i := range 5 {
 			managers.Go(func() {

@@ -15,16 +15,17 @@ type sshConn struct {
 	channels <-chan ssh.NewChannel
 	requests <-chan *ssh.Request
 
-	mu      sync.Mutex // guards the following
-	open    int        // channels that have not ended
-	closing bool
+	mu       sync.Mutex // guards the following
+	open     int        // channels that have not ended
+	sessions map[*sshSession]struct{}
+	closing  *ending // why there will be no other; nil while there may be
 }
 
 // serve services the connection, which is counted, until it ends, and returns
 // when its sessions have ended too. Channels and requests are always taken,
 // since one that is not blocks the whole connection.
 func (c *sshConn) serve() {
-	defer context.AfterFunc(c.e.ctx, c.shut)()
+	defer context.AfterFunc(c.e.g.ctx, func() { c.dismiss(endedByGateway) })()
 	var sessions sync.WaitGroup
 	defer sessions.Wait()
 	defer c.e.g.quotas.disconnect(c.grant) // a busy device makes the sessions last longer
@@ -62,7 +63,9 @@ func (c *sshConn) accept(offered ssh.NewChannel, sessions *sync.WaitGroup) {
 		c.leave()
 		return
 	}
-	sessions.Go(newSSHSession(c, channel, requests).serve)
+	s := newSSHSession(c, channel, requests)
+	c.begin(s)
+	sessions.Go(s.serve)
 }
 
 // reject refuses a channel, by the sentence that the manager is shown.
@@ -74,7 +77,7 @@ func (c *sshConn) reject(offered ssh.NewChannel, sentence string) {
 // turnAway ends a connection that is one too many. SSH has only the answer to
 // the first channel to say why.
 func (c *sshConn) turnAway(sentence string) {
-	defer context.AfterFunc(c.e.ctx, c.kill)()
+	defer context.AfterFunc(c.e.g.ctx, c.kill)()
 	late := time.AfterFunc(lastWords, c.kill)
 	defer late.Stop()
 	if offered, ok := <-c.channels; ok {
@@ -86,8 +89,11 @@ func (c *sshConn) turnAway(sentence string) {
 func (c *sshConn) enter() (refusal string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing {
-		return "this endpoint is closing"
+	switch {
+	case c.closing != nil:
+		return c.closing.sentence
+	case c.e.g.accepting.Err() != nil:
+		return endedByGateway.sentence
 	}
 	perConnection := c.e.g.opts().MaxSessions
 	if c.open >= perConnection {
@@ -99,21 +105,54 @@ func (c *sshConn) enter() (refusal string) {
 	return refusal
 }
 
+// begin adds the session of a channel that was counted. What ends the connection
+// from now on finds it.
+func (c *sshConn) begin(s *sshSession) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing != nil {
+		s.end(c.closing)
+	}
+	if c.sessions == nil {
+		c.sessions = make(map[*sshSession]struct{})
+	}
+	c.sessions[s] = struct{}{}
+}
+
+// finished counts the channel of a session that has ended.
+func (c *sshConn) finished(s *sshSession) {
+	c.mu.Lock()
+	delete(c.sessions, s)
+	c.mu.Unlock()
+	c.leave()
+}
+
 // leave counts a channel that has ended.
 func (c *sshConn) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.e.g.quotas.leave(c.grant)
-	if c.open--; c.closing && c.open == 0 {
+	if c.open--; c.closing != nil && c.open == 0 {
 		c.kill()
 	}
 }
 
-// shut closes the connection as soon as its sessions have said goodbye.
-func (c *sshConn) shut() {
+// dismiss implements visitor. The connection closes as soon as its sessions have
+// said goodbye.
+func (c *sshConn) dismiss(why *ending) (ended int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing = true; c.open == 0 {
+	if c.closing == nil {
+		c.closing = why
+	}
+	for s := range c.sessions {
+		if s.ctx.Err() == nil {
+			ended++
+			s.end(why)
+		}
+	}
+	if c.open == 0 {
 		c.kill()
 	}
+	return ended
 }

@@ -86,7 +86,7 @@ func (s *sshSession) run(request *ssh.Request) {
 // finish says goodbye to the manager. It returns when the manager has
 // confirmed the end, or has had its time to.
 func (s *sshSession) finish(why *ending) {
-	defer s.conn.leave()
+	defer s.conn.finished(s)
 	late := time.AfterFunc(why.grace(s.opts.StallTimeout), s.conn.kill)
 	defer late.Stop()
 	// Behind a blocked write the sentence would never come through, and what

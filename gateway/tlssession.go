@@ -29,6 +29,15 @@ func newTLSSession(c *managerConn, conn *tls.Conn) *tlsSession {
 
 func (s *tlsSession) about() *managerConn { return s.conn }
 
+// dismiss implements visitor.
+func (s *tlsSession) dismiss(why *ending) int {
+	if s.ctx.Err() != nil {
+		return 0
+	}
+	s.end(why)
+	return 1
+}
+
 // serve carries the session until it has ended on both sides.
 func (s *tlsSession) serve() {
 	defer s.stream.stop()
@@ -40,9 +49,6 @@ func (s *tlsSession) serve() {
 		return
 	}
 	defer quotas.leave(granted)
-	s.conn.e.g.overTLS.add(s)
-	defer s.conn.e.g.overTLS.remove(s)
-	s.endIfRevoked() // before it was among them
 	s.work.Go(func() { s.carry(s.find()) })
 	s.work.Go(s.lookOut)
 	s.finish(s.watch(nil, nil))
@@ -69,7 +75,7 @@ func (s *tlsSession) finish(why *ending) {
 	}
 	_ = s.tls.CloseWrite()
 	if !why.abrupt { // which does not take long
-		defer context.AfterFunc(s.conn.e.ctx, s.conn.kill)()
+		defer context.AfterFunc(s.conn.e.g.ctx, s.conn.kill)()
 	}
 	s.tls.hangUp(time.Now().Add(grace))
 }

@@ -203,7 +203,7 @@ func TestManagersAreRevokedWhileTheyAreConnected(t *testing.T) {
 	h := serve(t, opts).with(t, "edge-1")
 	noc, other := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open(), dialTLS(t, opts.TLSPort, "edge-1", p.admin).open()
 	waiting := dialTLS(t, opts.TLSPort, "edge-2", p.noc)
-	eventually(t, "session that waits", func() bool { return len(h.overTLS.now()) == 3 })
+	eventually(t, "session that waits", func() bool { return len(h.visitors.now()) == 3 })
 	if n := h.EndRevoked(); n != 0 {
 		t.Errorf("nobody was revoked, and %d were ended", n)
 	}
@@ -218,14 +218,14 @@ func TestManagersAreRevokedWhileTheyAreConnected(t *testing.T) {
 	if got := other.get(); !strings.Contains(got, "<ok/>") {
 		t.Errorf("another manager got %q", got)
 	}
-	eventually(t, "end of both", func() bool { return len(h.overTLS.now()) == 1 })
+	eventually(t, "end of both", func() bool { return len(h.visitors.now()) == 1 })
 	h.stop()
 	for _, line := range []string{"a manager session ends", "a manager got no session"} {
 		if log := strings.Join(h.log.linesWith(line), ""); !strings.Contains(log, "the manager's certificate was revoked") {
 			t.Errorf("the log does not say why:\n%s", log)
 		}
 	}
-	if n := len(h.overTLS.now()); n != 0 {
+	if n := len(h.visitors.now()); n != 0 {
 		t.Errorf("%d are still known", n)
 	}
 }
@@ -234,13 +234,13 @@ func TestManagersAreRevokedWhileTheyAreConnected(t *testing.T) {
 func TestAManagerThatIsRevokedAsItLogsInGetsNoSession(t *testing.T) {
 	opts, p := tlsOptions(t)
 	h := serve(t, opts).with(t, "edge-1")
-	h.overTLS.mu.Lock() // which holds up the session
+	h.visitors.mu.Lock() // which holds up the session
 	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc)
 	eventually(t, "login", func() bool { return len(h.log.linesWith("has logged in")) == 1 })
 	if err := opts.TLS.Anchors.SetLists([]*x509.RevocationList{p.ca.revoke(p.noc)}); err != nil {
 		t.Fatal(err)
 	}
-	h.overTLS.mu.Unlock()
+	h.visitors.mu.Unlock()
 	m.ends()
 	h.stop()
 	if log := h.log.String(); !strings.Contains(log, "the manager's certificate was revoked") {

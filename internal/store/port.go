@@ -47,14 +47,21 @@ func (s *Store) Ports() ([]gateway.PortAssignment, error) {
 }
 
 // SetPort implements gateway.PortStore.
-func (s *Store) SetPort(a gateway.PortAssignment) error {
-	put, err := encodePort(a)
-	if err != nil {
-		return err
+func (s *Store) SetPort(all ...gateway.PortAssignment) error {
+	puts := make([]change, len(all))
+	for i, a := range all {
+		var err error
+		if puts[i], err = encodePort(a); err != nil {
+			return err
+		}
 	}
 	s.change.Lock()
 	defer s.change.Unlock()
-	return s.commit([]change{put}, func() { s.ports[a.Port] = a })
+	return s.commit(puts, func() {
+		for _, a := range all {
+			s.ports[a.Port] = a
+		}
+	})
 }
 
 type portChange struct {

@@ -1,0 +1,398 @@
+package gateway
+
+import (
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
+
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/crypto/ssh"
+)
+
+func nothingKnown(string) bool { return false }
+
+// reload gives the gateway other options, which it has to take.
+func (h *house) reload(o Options, ended int) {
+	h.t.Helper()
+	n, err := h.Reload(o, nothingKnown)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if n != ended {
+		h.t.Errorf("the reload has ended %d sessions, want %d", n, ended)
+	}
+}
+
+// lives reports whether the session still answers.
+func lives(t *testing.T, who string, c *channel) {
+	t.Helper()
+	if got := c.get(); !strings.Contains(got, "<ok/>") {
+		t.Errorf("%s got %q", who, got)
+	}
+}
+
+// endedFor reports a session that has not ended with that sentence.
+func endedFor(t *testing.T, who string, c *channel, want string) {
+	t.Helper()
+	if status, said := c.exit(); status != 1 || !strings.Contains(said, want) {
+		t.Errorf("%s: status %d, %q, want %q", who, status, said, want)
+	}
+}
+
+func closedPort(t *testing.T, port uint16) {
+	t.Helper()
+	if conn, err := net.Dial("tcp", address(port)); err == nil {
+		conn.Close()
+		t.Errorf("port %d is open", port)
+	}
+}
+
+func TestReloadThatChangesNothing(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: freePort(t)}}
+	h := serve(t, opts).with(t, "edge-1")
+	s, own := hello(t, dial(t, opts.Port, "noc@edge-1")), hello(t, dial(t, opts.Devices[0].Port, "noc"))
+	listener := h.sockets[opts.Port].listener
+	for range 3 {
+		h.reload(opts, 0)
+	}
+	lives(t, "a session on the shared port", s)
+	lives(t, "one on the device's", own)
+	if h.sockets[opts.Port].listener != listener {
+		t.Error("a port was opened again")
+	}
+}
+
+// Two devices change their ports without a moment in which one is closed.
+func TestReloadSwapsPorts(t *testing.T) {
+	opts := nocOptions(t)
+	a, b := freePort(t), freePort(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: a}, {Name: "edge-2", Port: b}}
+	h := serve(t, opts).with(t, "edge-1", "edge-2")
+	first, second := hello(t, dial(t, a, "noc")), hello(t, dial(t, b, "noc"))
+	shared := hello(t, dial(t, opts.Port, "noc@edge-1"))
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: b}, {Name: "edge-2", Port: a}}
+	h.reload(opts, 2)
+	endedFor(t, "edge-1", first, "this port is no longer the endpoint of device edge-1 over SSH")
+	endedFor(t, "edge-2", second, "device edge-2")
+	lives(t, "a session on the shared port", shared)
+	for port, device := range map[uint16]string{a: "edge-2", b: "edge-1"} {
+		if got := hello(t, dial(t, port, "noc")).get(); !strings.Contains(got, "<device>"+device+"<") {
+			t.Errorf("port %d: %s", port, got)
+		}
+	}
+	if got := h.Devices(); got[0].Port != b || got[1].Port != a {
+		t.Errorf("the ports are %d and %d", got[0].Port, got[1].Port)
+	}
+}
+
+// A socket goes from SSH to TLS, from a device to all of them, and back.
+func TestReloadHandsSocketsOver(t *testing.T) {
+	opts, p := tlsOptions(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1"}}
+	h := serve(t, opts).with(t, "edge-1")
+	overSSH := hello(t, dial(t, opts.Port, "noc@edge-1"))
+	overTLS := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
+	other := opts
+	other.Port, other.TLSPort = opts.TLSPort, opts.Port
+	h.reload(other, 2)
+	endedFor(t, "SSH", overSSH, "this port is no longer the shared endpoint over SSH")
+	overTLS.ends()
+	lives(t, "over SSH", hello(t, dial(t, other.Port, "noc@edge-1")))
+	dialTLS(t, other.TLSPort, "edge-1", p.noc).open().get()
+
+	other.Port, other.TLSPort, other.Domain, other.TLS = 0, 0, "", nil
+	other.Devices = []DeviceConfig{{Name: "edge-1", Port: opts.TLSPort}}
+	h.reload(other, 2)
+	lives(t, "on the device's", hello(t, dial(t, opts.TLSPort, "noc")))
+	closedPort(t, opts.Port)
+	h.reload(opts, 1)
+	lives(t, "over SSH again", hello(t, dial(t, opts.Port, "noc@edge-1")))
+}
+
+// A reload that fails changes nothing, even if it is the last of many ports that
+// cannot be had.
+func TestBadReloadChangesNothing(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: freePort(t)}, {Name: "edge-2"}}
+	opts.Ports, opts.PortStore = portRange(t, 3), &portMemory{}
+	h := serve(t, opts).with(t, "edge-1", "edge-2")
+	assigned := h.portOf("edge-2")
+	sessions := []*channel{
+		hello(t, dial(t, opts.Port, "noc@edge-1")), hello(t, dial(t, opts.Devices[0].Port, "noc")), hello(t, dial(t, assigned, "noc")),
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	busy := uint16(taken.Addr().(*net.TCPAddr).Port)
+	var fresh []uint16
+	var many []DeviceConfig
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		fresh = append(fresh, freePort(t))
+		many = append(many, DeviceConfig{Name: name, Port: fresh[len(fresh)-1]})
+	}
+	sets := opts.PortStore.(*portMemory).sets
+	for want, change := range map[string]func(*Options){
+		"address already in use": func(o *Options) {
+			o.Port, o.Managers, o.Address = fresh[4], nil, netip.MustParseAddr("0.0.0.0")
+			o.Ports = PortRange{}
+			o.Devices = append(slices.Clone(many[:4]), DeviceConfig{Name: "edge-1", Port: opts.Port}, DeviceConfig{Name: "z", Port: busy})
+		},
+		"no device name": func(o *Options) { o.Devices = append(many, DeviceConfig{Name: "A b"}) },
+		"defined twice":  func(o *Options) { o.Managers = append(slices.Clone(o.Managers), o.Managers[0]) },
+		"no host key":    func(o *Options) { o.HostKeys = nil },
+	} {
+		bad := opts
+		change(&bad)
+		if _, err := h.Reload(bad, nothingKnown); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v does not say %q", err, want)
+		}
+		for _, s := range sessions {
+			lives(t, "after "+want, s)
+		}
+		for _, port := range fresh {
+			closedPort(t, port)
+		}
+	}
+	for _, port := range []uint16{opts.Devices[0].Port, assigned} {
+		hello(t, dial(t, port, "noc")).Close()
+	}
+	hello(t, dial(t, opts.Port, "admin@edge-1")).Close()
+	if got := h.Devices(); len(got) != 2 || got[1].Port != assigned {
+		t.Errorf("the devices are %+v", got)
+	}
+	if n := opts.PortStore.(*portMemory).sets; n != sets {
+		t.Error("assignments were stored")
+	}
+}
+
+// Every kind of change ends exactly the sessions that it must.
+func TestWhatAReloadEnds(t *testing.T) {
+	hash := func(word string) string {
+		hash, err := bcrypt.GenerateFromPassword([]byte(word), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(hash)
+	}
+	// change returns options with other managers, the first of which is noc.
+	managers := func(change func(noc *auth.Manager)) func(*Options) {
+		return func(o *Options) {
+			o.Managers = slices.Clone(o.Managers)
+			change(&o.Managers[0])
+		}
+	}
+	device := func(change func(*DeviceConfig)) func(*Options) {
+		return func(o *Options) {
+			o.Devices = slices.Clone(o.Devices)
+			change(&o.Devices[0])
+		}
+	}
+	gone := "no longer configured"
+	for _, c := range []struct {
+		name   string
+		change func(*Options)
+		// ended are the sessions that end, with a part of the sentence.
+		ended map[string]string
+	}{
+		{"nothing", func(*Options) {}, nil},
+		{"manager removed", func(o *Options) { o.Managers = o.Managers[1:] },
+			map[string]string{"password": gone, "key": gone, "cert": gone, "own": gone, "tls": ""}},
+		{"password changed", managers(func(m *auth.Manager) { m.PasswordHash = hash("other") }),
+			map[string]string{"password": "the password of manager noc was changed", "own": "password"}},
+		{"password removed", managers(func(m *auth.Manager) { m.PasswordHash = "" }), map[string]string{"password": "password", "own": "password"}},
+		{"key removed", managers(func(m *auth.Manager) { m.AuthorizedKeys = nil }), map[string]string{"key": "the key is no longer authorized for manager noc"}},
+		{"CA removed", func(o *Options) { o.UserCAs = nil }, map[string]string{"cert": "the certificate is no longer accepted for manager noc"}},
+		{"principals changed", managers(func(m *auth.Manager) { m.Principals = []string{"somebody"} }), map[string]string{"cert": "certificate"}},
+		{"devices changed", managers(func(m *auth.Manager) { m.Devices = []string{"edge-2"} }),
+			map[string]string{"password": "manager noc may no longer reach device edge-1", "key": "edge-1", "cert": "edge-1", "own": "edge-1", "tls": ""}},
+		{"access changed", managers(func(m *auth.Manager) { m.Access.ReadOnly = true }), nil},
+		{"network denied", func(o *Options) { o.Networks.Deny = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")} },
+			map[string]string{"far": "connections from 127.0.0.9 are no longer accepted"}},
+		{"proxies changed", func(o *Options) { o.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")} }, map[string]string{"far": "proxies"}},
+		{"TLS CA changed", func(o *Options) {
+			anchors, err := auth.NewAnchors([]*x509.Certificate{newAuthority(t, "others").cert}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tls := *o.TLS
+			tls.Anchors = anchors
+			o.TLS = &tls
+		}, map[string]string{"tls": ""}},
+		{"cert-to-name changed", func(o *Options) {
+			tls := *o.TLS
+			tls.Names = &auth.CertNames{}
+			o.TLS = &tls
+		}, map[string]string{"tls": ""}},
+		{"certificate of another manager", func(o *Options) {
+			o.Managers = slices.Clone(o.Managers)
+			o.Managers[0].CertificateNames, o.Managers[1].CertificateNames = nil, []string{"noc.example.net"}
+		}, map[string]string{"tls": ""}},
+		{"domain changed", func(o *Options) { o.Domain = "gw.example.org" }, map[string]string{"tls": ""}},
+		{"device's port closed", device(func(d *DeviceConfig) { d.Port = 0 }), map[string]string{"own": "no longer the endpoint of device edge-1 over SSH"}},
+		{"sharing changed", device(func(d *DeviceConfig) { d.Sessions = SessionsShared }), map[string]string{
+			"password": "how managers share device edge-1 was changed", "key": "share", "cert": "share", "own": "share", "tls": "", "far": "share"}},
+		{"sharing written down", device(func(d *DeviceConfig) { d.Sessions = SessionsOwn }), nil},
+		{"sharing of all", func(o *Options) { o.Sessions = SessionsExclusive }, map[string]string{
+			"password": "how managers share device edge-1 was changed", "key": "share", "cert": "share", "own": "share", "tls": "", "far": "share", "other": "share device edge-2"}},
+		{"device removed", func(o *Options) { o.Devices = o.Devices[1:] }, map[string]string{
+			"password": "device edge-1 has been removed", "key": "removed", "cert": "removed", "own": "removed", "tls": "", "far": "removed"}},
+		{"address widened", func(o *Options) { o.Address = netip.MustParseAddr("0.0.0.0") }, nil},
+		{"address changed", func(o *Options) { o.Address = netip.MustParseAddr("127.0.0.2") }, map[string]string{
+			"password": "no longer listens on this address", "key": "listens", "cert": "listens", "own": "listens", "tls": "", "far": "listens", "other": "listens"}},
+		{"other bounds", func(o *Options) { o.MaxSessions, o.Wait, o.IdleClose = 1, 5, -1 }, nil},
+		{"host key changed", func(o *Options) { o.HostKeys = []ssh.Signer{signer(t, 77)} }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			opts, p := tlsOptions(t)
+			ca := signer(t, 50)
+			opts.UserCAs = []ssh.PublicKey{ca.PublicKey()}
+			opts.Devices = []DeviceConfig{{Name: "edge-1", Port: freePort(t)}, {Name: "edge-2"}}
+			h := serve(t, opts).with(t, "edge-1", "edge-2")
+			by := func(user string, method ssh.AuthMethod, from string) *channel {
+				config := password(user, "")
+				config.Auth = []ssh.AuthMethod{method}
+				return hello(t, dialWith(t, opts.Port, from, config))
+			}
+			sessions := map[string]*channel{
+				"password": hello(t, dial(t, opts.Port, "noc@edge-1")),
+				"key":      by("noc@edge-1", ssh.PublicKeys(signer(t, 2)), "127.0.0.1"),
+				"cert":     by("noc@edge-1", ssh.PublicKeys(certify(t, ca, signer(t, 9), nil)), "127.0.0.1"),
+				"own":      hello(t, dial(t, opts.Devices[0].Port, "noc")),
+				"far":      by("admin@edge-1", ssh.Password("right"), "127.0.0.9"),
+				"other":    hello(t, dial(t, opts.Port, "admin@edge-2")),
+			}
+			overTLS := dialTLS(t, opts.TLSPort, "edge-1", p.alias).open()
+			c.change(&opts)
+			h.reload(opts, len(c.ended))
+			for name, s := range sessions {
+				if sentence, ends := c.ended[name]; ends {
+					endedFor(t, name, s, sentence)
+				} else {
+					lives(t, name, s)
+				}
+			}
+			if _, ends := c.ended["tls"]; ends {
+				overTLS.ends()
+			} else if got := overTLS.get(); !strings.Contains(got, "<ok/>") {
+				t.Errorf("over TLS: %q", got)
+			}
+			overTLS.Close()
+			h.stop()
+			for _, line := range h.log.linesWith("a manager session ends") {
+				if !strings.Contains(line, "reason=") {
+					t.Errorf("no reason: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// dialWith connects from an address.
+func dialWith(t *testing.T, port uint16, from string, config *ssh.ClientConfig) *ssh.Client {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	conn, err := dialer.Dial("tcp", address(port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, channels, requests, err := ssh.NewClientConn(conn, address(port), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := ssh.NewClient(c, channels, requests)
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// A device that the configuration no longer names stays if it is known otherwise.
+func TestReloadKeepsDevicesThatAreKnown(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Ports, opts.PortStore = portRange(t, 3), &portMemory{}
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: freePort(t)}, {Name: "edge-2", Port: freePort(t)}}
+	h := serve(t, opts).with(t, "edge-1", "edge-2")
+	stays, goes := hello(t, dial(t, opts.Port, "noc@edge-1")), hello(t, dial(t, opts.Port, "noc@edge-2"))
+	var asked []string
+	opts.Devices = nil
+	if n, err := h.Reload(opts, func(name string) bool {
+		asked = append(asked, name)
+		return name == "edge-1"
+	}); n != 1 || err != nil {
+		t.Errorf("ended %d, %v", n, err)
+	}
+	if slices.Sort(asked); !slices.Equal(asked, []string{"edge-1", "edge-2"}) {
+		t.Errorf("asked about %q", asked)
+	}
+	lives(t, "edge-1", stays)
+	endedFor(t, "edge-2", goes, "device edge-2 has been removed")
+	if h.known("edge-2") != nil {
+		t.Error("edge-2 is still known")
+	}
+	port := h.portOf("edge-1")
+	if port < opts.Ports.First || port > opts.Ports.Last {
+		t.Errorf("edge-1 has port %d", port)
+	}
+	lives(t, "on the assigned port", hello(t, dial(t, port, "noc")))
+}
+
+// Assigned ports follow the range, and make way for configured ones.
+func TestAssignedPortsFollowAReload(t *testing.T) {
+	store := &portMemory{}
+	opts := nocOptions(t)
+	all := portRange(t, 6)
+	opts.Ports, opts.PortStore = PortRange{all.First, all.First + 2}, store
+	h := serve(t, opts).with(t, "edge-1")
+	first := h.portOf("edge-1")
+	h.with(t, "edge-2")
+	second := h.portOf("edge-2")
+	a, b := hello(t, dial(t, first, "noc")), hello(t, dial(t, second, "noc"))
+
+	// The port of the one is configured for a third device by now.
+	opts.Devices = []DeviceConfig{{Name: "edge-3", Port: first}}
+	h.reload(opts, 1)
+	endedFor(t, "edge-1", a, "no longer the endpoint of device edge-1")
+	lives(t, "edge-2", b)
+	moved := h.portOf("edge-1")
+	if moved == first || moved == second || moved < opts.Ports.First || moved > opts.Ports.Last {
+		t.Errorf("edge-1 has moved from port %d to %d", first, moved)
+	}
+	if got := store.ports[moved]; got.Device != "edge-1" || got.Forgotten {
+		t.Errorf("stored is %+v", got)
+	}
+
+	// Another range.
+	opts.Ports = PortRange{all.First + 3, all.Last}
+	h.reload(opts, 1)
+	endedFor(t, "edge-2", b, "no longer the endpoint of device edge-2")
+	for _, name := range []string{"edge-1", "edge-2"} {
+		if port := h.portOf(name); port < opts.Ports.First || port > opts.Ports.Last {
+			t.Errorf("%s has port %d", name, port)
+		}
+	}
+	closedPort(t, second)
+	now := map[string]uint16{"edge-1": h.portOf("edge-1"), "edge-2": h.portOf("edge-2")}
+
+	// None, and the same again.
+	none := opts
+	none.Ports = PortRange{}
+	h.reload(none, 0)
+	if e := h.known("edge-1").endpointNow(callhome.SSH); e != nil {
+		t.Errorf("edge-1 has port %d without a range", e.port)
+	}
+	h.reload(opts, 0)
+	h.stop()
+	again := serve(t, opts)
+	for name, port := range now {
+		if h.portOf(name) != port || again.portOf(name) != port {
+			t.Errorf("%s has port %d, and %d after a restart, want %d", name, h.portOf(name), again.portOf(name), port)
+		}
+	}
+}
