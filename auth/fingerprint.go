@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/sha1"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -29,6 +30,18 @@ func ParseCertificateFingerprint(s string) (string, error) {
 		return "", fmt.Errorf("%.80q is the fingerprint of an SSH key: take that of openssl x509 -fingerprint -sha256", s)
 	}
 	return "", fmt.Errorf("%.80q is no fingerprint of a certificate: openssl x509 -fingerprint -sha256 prints it", s)
+}
+
+// ParseSSHFingerprint reads the SHA-256 fingerprint of an SSH key, as ssh-keygen
+// -l prints it, and returns it in the form of Identity.Fingerprint.
+func ParseSSHFingerprint(s string) (string, error) {
+	digits, ok := strings.CutPrefix(s, fingerprintPrefix)
+	digits = strings.TrimRight(digits, "=")
+	raw, err := base64.RawStdEncoding.Strict().DecodeString(digits)
+	if !ok || err != nil || len(raw) != sha256.Size {
+		return "", fmt.Errorf("%.80q is no fingerprint of an SSH key: ssh-keygen -l prints it, \"SHA256:\" and 43 characters of base64", s)
+	}
+	return fingerprintPrefix + digits, nil
 }
 
 // The hash algorithms of TLS (RFC 5246 section 7.4.1.4.1) as an RFC 7407

@@ -68,7 +68,9 @@ var (
 // process lives. Its methods may be called concurrently and may block on a
 // disk for some milliseconds, never on the network.
 type Memory interface {
-	// Approved returns the device that has this identity.
+	// Approved returns the device that has this identity. Of a host key that was
+	// approved before its device has called, only the fingerprint may be known: the
+	// Identity of the Device has no type then.
 	Approved(Identity) (Device, bool)
 	// Named returns the identities that are approved under this name: one, or
 	// more during a key rollover, or none.

@@ -213,16 +213,13 @@ func (s *rules) nextTry() string {
 // other transport only: then it has changed as well, since nobody has said that
 // it may call over both.
 func (s *rules) changedKey(e *Entry, id auth.Identity) *rejection {
-	known := slices.Clone(e.Pins)
-	if len(known) == 0 {
+	known := s.identitiesOf(e)
+	if len(e.Pins) == 0 {
 		if len(e.CertificateNames) > 0 && pinTransport(id) == SSH {
 			return reject(RejectedKeyChanged, "%s shows the %s key %s, but is known by the names of its TLS certificate: pin its host_keys if it may call over SSH too", e.Name, id.Type, id)
 		}
 		if len(e.HostPrincipals) > 0 && pinTransport(id) == TLS {
 			return reject(RejectedKeyChanged, "%s shows the certificate %s, but is known by the principals of its SSH host certificate: pin its certificates if it may call over TLS too", e.Name, id)
-		}
-		for _, device := range s.opts.Memory.Named(e.Name) {
-			known = append(known, device.Identity)
 		}
 	}
 	switch {
@@ -237,6 +234,19 @@ func (s *rules) changedKey(e *Entry, id auth.Identity) *rejection {
 	}
 	return reject(RejectedKeyChanged, "%s shows the %s key %s, but is known by %s: if the device was replaced or given a new key, correct its host_keys, or forget it and approve it again",
 		e.Name, id.Type, id, fingerprints(known))
+}
+
+// identitiesOf returns those that the entry pins or, if it pins none, that were
+// approved under its name.
+func (s *rules) identitiesOf(e *Entry) []auth.Identity {
+	if len(e.Pins) > 0 {
+		return e.Pins
+	}
+	var approved []auth.Identity
+	for _, device := range s.opts.Memory.Named(e.Name) {
+		approved = append(approved, device.Identity)
+	}
+	return approved
 }
 
 // outOfPlace rejects an identity of an entry that is limited to an address, to

@@ -169,19 +169,12 @@ func (s *rules) hostKeyTypes(p *plan) []string {
 		return hostKeyTypes
 	}
 	var known []string
-	for _, pin := range e.Pins {
+	for _, id := range s.identitiesOf(e) {
 		switch {
-		case pin.Type == "":
+		case id.Type == "": // a bare fingerprint
 			return s.hunts.types(e.Name)
-		case pinTransport(pin) == SSH:
-			known = append(known, pin.Type)
-		}
-	}
-	if len(e.Pins) == 0 {
-		for _, device := range s.opts.Memory.Named(e.Name) {
-			if pinTransport(device.Identity) == SSH {
-				known = append(known, device.Identity.Type)
-			}
+		case pinTransport(id) == SSH:
+			known = append(known, id.Type)
 		}
 	}
 	if len(known) == 0 {

@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,8 +95,7 @@ func parsePin(s string) (auth.Identity, *keyError) {
 		pin.Type = typ
 		return pin, err
 	}
-	digest, ok := strings.CutPrefix(s, "SHA256:")
-	if !ok {
+	if !strings.HasPrefix(s, "SHA256:") {
 		if oldFingerprint(s) {
 			return auth.Identity{}, &keyError{what: "this is an MD5 fingerprint", hint: "MD5 can be forged: ssh-keygen -l prints the SHA256 one"}
 		}
@@ -108,11 +106,11 @@ func parsePin(s string) (auth.Identity, *keyError) {
 		}
 		return auth.SSHIdentity(key), nil
 	}
-	digest = strings.TrimRight(digest, "=")
-	if raw, err := base64.RawStdEncoding.Strict().DecodeString(digest); err != nil || len(raw) != 32 {
+	fingerprint, err := auth.ParseSSHFingerprint(s)
+	if err != nil {
 		return auth.Identity{}, &keyError{what: fmt.Sprintf("%q is not a fingerprint", s), hint: `"SHA256:" is followed by 43 characters of base64, as ssh-keygen -l prints it`}
 	}
-	return auth.Identity{Fingerprint: "SHA256:" + digest}, nil
+	return auth.Identity{Fingerprint: fingerprint}, nil
 }
 
 func oldFingerprint(s string) bool {

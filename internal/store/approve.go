@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"callhome-gateway/auth"
+	"callhome-gateway/callhome"
 )
 
 // Approval is an operator's decision about one device.
@@ -17,9 +19,11 @@ type Approval struct {
 	// that of the session entry it matched.
 	Name string
 	// User names the user entry to log in with. If empty, that of an already
-	// approved device stays, and others get the callhome-users.
+	// approved device stays, one that replaces another gets that of the other, and
+	// all others get the callhome-users.
 	User string
-	// Replace lets the device take the name from the identities that have it.
+	// Replace lets the device take the name from the identities that have it, or
+	// from the CA that gave it: the name, and with it the port.
 	Replace bool
 }
 
@@ -38,13 +42,15 @@ func (s *Store) Approve(a Approval) (device auth.Device, replaced []auth.Device,
 	if device, err = a.of(found); err != nil {
 		return auth.Device{}, nil, fmt.Errorf("approving %s: %w", found.Identity, err)
 	}
+	if err := s.nameFree(device); err != nil && !a.Replace {
+		return auth.Device{}, nil, fmt.Errorf("approving %s as %q: %w: choose another name, forget that device, or use --replace", device.Identity, device.Name, err)
+	}
 	r, err := s.replacedBy(device)
 	if err != nil {
 		return auth.Device{}, nil, err
 	}
-	if taken := s.holders(device); len(taken) > 0 && !a.Replace {
-		return auth.Device{}, nil, fmt.Errorf("approving %s as %q: %w, %s: choose another name, forget that device, or use --replace",
-			device.Identity, device.Name, auth.ErrNameTaken, taken[0].Identity)
+	for _, old := range s.holders(device) {
+		device.User = cmp.Or(device.User, old.User)
 	}
 	if err := s.remember(device, r); err != nil {
 		return auth.Device{}, nil, fmt.Errorf("approving %s: %w", device.Identity, err)
@@ -72,7 +78,7 @@ func (a Approval) of(d auth.Device) (auth.Device, error) {
 // replacedBy returns what goes when the device is approved: the others that
 // have its name, and itself under the name that it has had until now.
 func (s *Store) replacedBy(d auth.Device) (r removal, err error) {
-	r.devices = s.holders(d)
+	r.devices, r.unvouched = s.holders(d), d.Name
 	old, ok := s.Approved(d.Identity)
 	if !ok || old.Name == d.Name {
 		return r, nil
@@ -85,15 +91,35 @@ func (s *Store) replacedBy(d auth.Device) (r removal, err error) {
 	return r, err
 }
 
-// holders returns those that have the device's name and another identity.
+// nameFree fails if another device has the name.
+func (s *Store) nameFree(d auth.Device) error {
+	if taken := s.holders(d); len(taken) > 0 {
+		return fmt.Errorf("%w: %s is %s", auth.ErrNameTaken, d.Name, taken[0].Identity)
+	}
+	return nil
+}
+
+// holders returns those that have the device's name and another identity; of one
+// that only its certificate names that is the CA's key.
 func (s *Store) holders(d auth.Device) []auth.Device {
+	named := s.Named(d.Name)
 	var others []auth.Device
-	for _, o := range s.Named(d.Name) {
+	for _, o := range named {
 		if o.Identity.Fingerprint != d.Identity.Fingerprint {
 			others = append(others, o)
 		}
 	}
+	if ca := s.Voucher(d.Name); len(named) == 0 && !ca.IsZero() && !s.cameInAs(d) {
+		others = append(others, auth.Device{Name: d.Name, Identity: ca})
+	}
 	return others
+}
+
+// cameInAs reports whether the device was the last to call by its name, and was
+// let in.
+func (s *Store) cameInAs(d auth.Device) bool {
+	seen, _ := s.Seen(d.Name)
+	return seen.Outcome.Reason == callhome.Accepted && seen.Outcome.Identity.Fingerprint == d.Identity.Fingerprint
 }
 
 // find returns the one device that ref means. Pending ones win: it is them

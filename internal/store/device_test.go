@@ -265,3 +265,72 @@ func TestTheOldestOfASourceIsEvicted(t *testing.T) {
 		t.Error("the wrong one was evicted")
 	}
 }
+
+// An exchanged device, or one with a new key, takes the place of the old one.
+func TestAReplacementKeepsWhatTheNameHas(t *testing.T) {
+	for name, c := range map[string]struct{ user, want string }{
+		"its user entry": {"", "fleet"},
+		"another one":    {"other", "other"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := stateDir(t)
+			s := mustOpen(t, dir)
+			mustPin(t, s, "edge-1", "old")
+			mustSetPort(t, s, gateway.PortAssignment{Device: "edge-1", Port: 20001})
+			mustPin(t, s, "dev-new", "new") // trusted on its first use
+			mustSetPort(t, s, gateway.PortAssignment{Device: "dev-new", Port: 20002})
+			call(t, s, "newer", "192.0.2.1", "")
+			for _, seed := range []string{"new", "newer"} {
+				if _, _, err := s.Approve(Approval{Device: identity(seed).Fingerprint, Name: "edge-1", User: c.user, Replace: true}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = mustOpen(t, dir)
+			if d := s.Named("edge-1"); len(d) != 1 || d[0].Identity != identity("newer") || d[0].User != c.want {
+				t.Errorf("it is %+v, want the user %s", d, c.want)
+			}
+			if got, want := assigned(t, s), []string{"edge-1", "dev-new forgotten"}; !slices.Equal(got, want) {
+				t.Errorf("ports: %q, want %q", got, want)
+			}
+			call(t, s, "old", "192.0.2.1", "edge-1")
+			if p := s.Pending(); len(p) != 1 || p[0].Identity != identity("old") || len(s.Devices()) != 1 {
+				t.Errorf("the old one called: pending %+v, devices %+v", p, s.Devices())
+			}
+		})
+	}
+}
+
+func TestANameThatACAGaveChangesItsOwnerOnlyIfToldTo(t *testing.T) {
+	dir := stateDir(t)
+	s := mustOpen(t, dir)
+	s.NoteVoucher("edge-1", identity("ca"))
+	call(t, s, "one", "192.0.2.1", "")
+	a := Approval{Device: identity("one").Fingerprint, Name: "edge-1"}
+	if _, _, err := s.Approve(a); !errors.Is(err, auth.ErrNameTaken) {
+		t.Fatal(err)
+	}
+	a.Replace = true
+	if _, replaced, err := s.Approve(a); err != nil || len(replaced) != 1 || replaced[0].Name != "edge-1" {
+		t.Fatal(replaced, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, dir)
+	if s.Issued("edge-1") || len(s.Named("edge-1")) != 1 {
+		t.Errorf("%+v, named by %v", s.Devices(), s.Voucher("edge-1"))
+	}
+}
+
+func TestADeviceThatACANamedMayBeApprovedAsItself(t *testing.T) {
+	s := mustOpen(t, stateDir(t))
+	s.NoteVoucher("edge-1", identity("ca"))
+	s.NoteOutcome(callhome.Outcome{Device: "edge-1", Identity: identity("one"), Reason: callhome.Accepted, Time: now()})
+	call(t, s, "one", "192.0.2.1", "")
+	if _, _, err := s.Approve(Approval{Device: identity("one").Fingerprint, Name: "edge-1"}); err != nil {
+		t.Error(err)
+	}
+}

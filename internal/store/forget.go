@@ -13,6 +13,8 @@ type removal struct {
 	// name has no device afterwards; empty if it has.
 	name  string
 	ports []portChange // of name, forgotten
+	// unvouched is a name that no CA gives any more, since a key was approved.
+	unvouched string
 }
 
 func (r removal) changes() []change {
@@ -37,6 +39,10 @@ func (s *Store) removeLocked(r removal) {
 		s.ports[p.Port] = p.PortAssignment
 	}
 	delete(s.seen, r.name)
+	if e := s.seen[r.unvouched]; e != nil && !e.voucher.IsZero() {
+		e.voucher, e.dirty = auth.Identity{}, true
+		s.markDirty()
+	}
 }
 
 // Forget removes all identities that are approved under the name, and what is
