@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"internal/config":      {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/control":     {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/redact":      {"internal/netconf"},
-	"internal/audit":       {"gateway", "callhome", "internal/redact", "internal/netconf"},
+	"internal/audit":       {"gateway", "callhome", "auth", "internal/redact", "internal/netconf"},
 	"internal/store":       {"gateway", "callhome", "auth", "internal/netconf"},
 	"internal/devicesim":   {"internal/netconf"},
 	"internal/testport":    {},
