@@ -100,27 +100,41 @@ type daemon struct {
 // is accepted before everything listens. It returns when all that it started has
 // ended.
 func Run(ctx context.Context, c *config.Config, o Options) error {
+	d, err := open(c, o)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx, c)
+}
+
+// open takes what only one process can have: the state, and what systemd hands
+// over.
+func open(c *config.Config, o Options) (*daemon, error) {
 	d := &daemon{Options: o, log: o.Log, started: time.Now(), changing: make(chan struct{}, 1), events: newEvents()}
-	d.record = &recorder{events: d.events}
 	if d.log == nil {
 		d.log = hclog.NewNullLogger()
 	}
+	d.record = &recorder{events: d.events}
 	var err error
 	if d.store, err = store.Open(c.StateDir, func(err error) {
 		d.log.Error("the state cannot be written; it is tried again every second", "error", err)
 	}); err != nil {
-		return err
+		return nil, err
 	}
 	if o.Service {
 		d.service = newService(d.log)
 		d.sockets.takeSockets(d.log)
 	}
-	err = d.run(ctx, c)
+	return d, nil
+}
+
+func (d *daemon) run(ctx context.Context, c *config.Config) error {
+	err := d.runParts(ctx, c)
 	d.sockets.close()
 	return errors.Join(err, d.store.Close())
 }
 
-func (d *daemon) run(ctx context.Context, c *config.Config) error {
+func (d *daemon) runParts(ctx context.Context, c *config.Config) error {
 	c, err := d.withSaved(c)
 	if err != nil {
 		return err

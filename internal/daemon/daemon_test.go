@@ -35,7 +35,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(handedStateDir); dir != "" {
+		os.Exit(runWithHandedSockets(dir))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
@@ -87,6 +92,11 @@ func startDaemonWith(t *testing.T, c *config.Config, log hclog.Logger) house {
 	go func() {
 		ended <- Run(ctx, c, Options{Version: "test", Log: log, Ready: func(a Addresses) { ready <- a }})
 	}()
+	return awaitStart(t, ended, ready, cancel)
+}
+
+func awaitStart(t *testing.T, ended <-chan error, ready <-chan Addresses, cancel func()) house {
+	t.Helper()
 	h := house{stop: sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

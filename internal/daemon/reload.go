@@ -126,7 +126,7 @@ func (d *daemon) follow(c *config.Config, keep func() error) (result control.Rel
 	}
 	d.inForce.Store(next)
 	result.Links = d.callhome.Use(rules)
-	result.NeedRestart = append([]string{}, needRestart(d.first, c)...)
+	result.NeedRestart = append([]string{}, config.NeedRestart(d.first, c)...)
 	listeners.commit()
 	certificates.commit()
 	d.compareLists(old.Lists, next.Lists)
@@ -160,5 +160,3 @@ func (d *daemon) options(s *settings) (callhome.Options, gateway.Options) {
 	}
 	return calls, managers
 }
-
-func needRestart(first, now *config.Config) []string { return nil }
