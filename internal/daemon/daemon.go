@@ -115,6 +115,7 @@ func open(c *config.Config, o Options) (*daemon, error) {
 		d.log = hclog.NewNullLogger()
 	}
 	d.record = &recorder{events: d.events}
+	d.changing <- struct{}{} // until all runs
 	var err error
 	if d.store, err = store.Open(c.StateDir, func(err error) {
 		d.log.Error("the state cannot be written; it is tried again every second", "error", err)
@@ -280,6 +281,7 @@ func (d *daemon) serve(ctx context.Context, certificates *certificateChange) err
 	d.start(d.watch)
 	certificates.commit()
 	d.acceptOn(d.callListeners())
+	d.endChange()
 	d.start(d.obey)
 	d.start(func(ctx context.Context) error { return d.service.live(ctx, d.figures) })
 	d.service.ready()

@@ -58,6 +58,10 @@ func startReloading(t *testing.T, c *config.Config, change func(*Options)) *relo
 		r.ended <- r.daemon.run(ctx, c)
 	}()
 	r.house = awaitStart(t, r.ended, ready, cancel)
+	if err := r.beginChange(ctx); err != nil { // when all runs
+		t.Fatal(err)
+	}
+	r.endChange()
 	return r
 }
 
