@@ -55,3 +55,29 @@ func TestFailuresAreBounded(t *testing.T) {
 		t.Error("the oldest mark should have made room for the newest")
 	}
 }
+
+func TestFailuresAreClearedWhereTheyMatch(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, b := Identity{Fingerprint: "SHA256:a"}, Identity{Fingerprint: "SHA256:b"}
+	f := NewFailures(time.Minute)
+	f.Mark(a, "expired", now.Add(-time.Hour))
+	f.Mark(a, "fleet", now)
+	f.Mark(b, "fleet", now)
+	if n := f.Clear(now, func(f Failure) bool { return f.Identity == a }); n != 1 {
+		t.Errorf("%d are cleared", n)
+	}
+	if f.Failed(a, "fleet", now) || !f.Failed(b, "fleet", now) {
+		t.Error("the wrong one is cleared")
+	}
+}
+
+func TestFailuresCanBeKeptForAnotherTime(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a := Identity{Fingerprint: "SHA256:a"}
+	f := NewFailures(0)
+	f.Mark(a, "fleet", now)
+	f.Keep(time.Minute)
+	if !f.Failed(a, "fleet", now) || f.Failed(a, "fleet", now.Add(time.Minute)) {
+		t.Error("the new time does not hold for what was marked before")
+	}
+}

@@ -127,8 +127,8 @@ func (l *Link) proof() proof {
 // limit. It returns when the last has ended, or when ctx ends. No listener should
 // be accepting calls any more: what still comes of those in progress ends too.
 func (s *Server) Drain(ctx context.Context, rate int, reason error) {
-	due := time.Now()
 	for links := s.links.all(); len(links) > 0; links = s.links.all() {
+		due := time.Now()
 		for _, link := range links {
 			if !sleep(ctx, time.Until(due)) {
 				return

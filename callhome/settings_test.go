@@ -264,3 +264,25 @@ func TestDrain(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainEndsWithItsContext while a link is still to be ended.
+func TestDrainEndsWithItsContext(t *testing.T) {
+	o := known(t)
+	o.Memory.(*memory).add("edge-2", identity(t, "another"))
+	s := start(t, o)
+	device(t, s, devicesim.Options{})
+	device(t, s, devicesim.Options{HostKeys: []ssh.Signer{key(t, "another")}})
+	first, second := receive(t, s.links, "link"), receive(t, s.links, "link")
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		select { // a second before the other's turn
+		case <-first.Done():
+		case <-second.Done():
+		}
+		cancel()
+	}()
+	s.Drain(ctx, 1, errors.New("the gateway stops"))
+	if first.Err() != nil && second.Err() != nil {
+		t.Error("both links have ended")
+	}
+}

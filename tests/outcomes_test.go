@@ -80,7 +80,7 @@ var provocations = map[callhome.Reason]provocation{
 			OnConnect: func(c net.Conn) { conn.Store(&c) },
 			OnSession: func(_ uint32, up bool) {
 				if up {
-					(*conn.Load()).Close()
+					_ = (*conn.Load()).(*net.TCPConn).CloseWrite()
 				}
 			},
 		})
