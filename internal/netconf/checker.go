@@ -32,8 +32,9 @@ func (e *SyntaxError) Error() string {
 }
 
 // Checker reads one document as it comes and tells whether it is a well-formed
-// UTF-8 XML 1.0 document with sound namespaces: what passes is seen by every
-// XML parser as the Checker saw it. There may be no DOCTYPE, hence no entities
+// UTF-8 XML 1.0 document with sound namespaces: what passes, and is not
+// Ambiguous, every XML parser sees as the Checker saw it, or refuses: some have
+// the names of XML 1.0's fourth edition, and not of its fifth. There may be no DOCTYPE, hence no entities
 // but the five predefined ones, and no byte-order mark: peers differ on what
 // they do with it, and none needs it. Its memory is bounded, and little for an
 // ordinary document. A Checker is used by one goroutine at a time.
