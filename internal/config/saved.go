@@ -182,7 +182,8 @@ func (d *decoder) attempt(s Saved, decode func(savedSchema)) (reason string) {
 
 // savedBlock parses a text. Nothing is wrong with its grammar if ok.
 func (d *decoder) savedBlock(s Saved) (blocks savedSchema, ok bool) {
-	body, ok := newProblems(fmt.Sprintf("saved %s %s", s.Kind, s.Name), []byte(s.Text.Reveal())).parse()
+	p := Problems{name: fmt.Sprintf("saved %s %s", s.Kind, s.Name), src: []byte(s.Text.Reveal())} // nobody prints it
+	body, ok := p.parse()
 	if !ok {
 		d.problems.fail(hcl.Range{}, "", "the saved text is not HCL")
 		return blocks, false

@@ -118,9 +118,15 @@ func (w textWriter) secret(name string, value auth.Secret, function, from string
 	case w.secrets == SecretsInText:
 		w.text(name, value.Reveal())
 	default:
-		w.body.AppendUnstructuredTokens(hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte("# It is not shown: put it there.\n")}})
+		w.body.AppendUnstructuredTokens(hclwrite.Tokens{{Type: hclsyntax.TokenComment, Bytes: []byte(leftOut[function])}})
 		w.body.SetAttributeRaw(name, hclwrite.TokensForFunctionCall(function, hclwrite.TokensForValue(cty.StringVal(from))))
 	}
+}
+
+// leftOut is said of a secret, by the function that is to read it.
+var leftOut = map[string]string{
+	"env":  "# Not shown: set it in the environment of callhome-gateway.\n",
+	"file": "# Not shown: put it into this file.\n",
 }
 
 // variable is an environment variable for a secret of the entry.

@@ -125,15 +125,15 @@ func TestTextsWithoutSecretsSayWhereTheyBelong(t *testing.T) {
 	text := SessionText(e, device, SecretsLeftOut) + "\n" + UserText(user, SecretsLeftOut)
 	want := `session "9-a" {
   device_id = "a"
-  # It is not shown: put it there.
+  # Not shown: set it in the environment of callhome-gateway.
   device_secret = env("_9_A_SECRET")
 }
 
 user "night-shift" {
   username = "netconf"
-  # It is not shown: put it there.
+  # Not shown: put it into this file.
   private_key = file("keys/night-shift")
-  # It is not shown: put it there.
+  # Not shown: set it in the environment of callhome-gateway.
   password = env("NIGHT_SHIFT_PASSWORD")
 }
 `
