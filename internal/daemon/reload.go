@@ -18,6 +18,11 @@ import (
 // errEnding says that it is too late to change anything.
 var errEnding = errors.New("the gateway is stopping")
 
+// unfit is why a configuration cannot be followed: the operator's to put right.
+type unfit struct{ error }
+
+func (e unfit) Unwrap() []error { return []error{e.error, control.ErrInvalid} }
+
 // beginChange waits until nobody else changes what is in force. Who gets nil must
 // call endChange.
 func (d *daemon) beginChange(ctx context.Context) error {
@@ -44,37 +49,27 @@ func (d *daemon) reload(ctx context.Context) (control.ReloadResult, error) {
 	defer d.endChange()
 	d.service.reloading()
 	defer d.service.ready()
-	c, warnings, err := d.read(d.store.Saved())
-	result, err := d.adopt(c, warnings, err, nil)
+	result, err := d.readAndFollow(d.store.Saved(), nil)
+	if err != nil {
+		err = unfit{err}
+		for problem := range strings.Lines(err.Error()) {
+			d.log.Error("the configuration was not read again, the old one stays in force", "problem", strings.TrimSpace(problem))
+		}
+	}
 	d.events.reloaded(result, err)
 	return result, err
 }
 
-// read reads the file, and what was saved beside it.
-func (d *daemon) read(saved []store.Saved) (*config.Config, []string, error) {
-	if d.Load == nil {
-		return nil, nil, fmt.Errorf("%w: this gateway runs without a configuration file", control.ErrInvalid)
-	}
-	c, warnings, err := d.Load(blocksOf(saved))
+// readAndFollow has all parts follow the file with what is or would be saved, and
+// logs what has changed. keep is called when only the endpoints of managers are
+// left to fail; it has the last word, and its undoing is the caller's.
+func (d *daemon) readAndFollow(saved []store.Saved, keep func(*config.Config) error) (control.ReloadResult, error) {
+	c, warnings, err := d.read(saved)
 	if err != nil {
-		return nil, nil, err
+		return control.ReloadResult{}, err
 	}
-	for _, s := range c.SetAside {
-		warnings = append(warnings, fmt.Sprintf("%s %s, which a command has saved, does not count: %s", s.Kind, s.Name, s.Reason))
-	}
-	return c, warnings, nil
-}
-
-// adopt has all parts follow what was read, and logs what became of it.
-func (d *daemon) adopt(c *config.Config, warnings []string, err error, keep func() error) (control.ReloadResult, error) {
-	var result control.ReloadResult
-	if err == nil {
-		result, err = d.follow(c, keep)
-	}
+	result, err := d.follow(c, keep)
 	if err != nil {
-		for problem := range strings.Lines(err.Error()) {
-			d.log.Error("the configuration was not read again, the old one stays in force", "problem", strings.TrimSpace(problem))
-		}
 		return control.ReloadResult{}, err
 	}
 	result.Warnings = append([]string{}, warnings...)
@@ -90,10 +85,8 @@ func (d *daemon) adopt(c *config.Config, warnings []string, err error, keep func
 }
 
 // follow has all parts follow the configuration, or changes nothing. All that
-// can fail comes first, in the order in which it is the easier to undo; keep is
-// called when only the endpoints of managers are left, and its undoing is the
-// caller's.
-func (d *daemon) follow(c *config.Config, keep func() error) (result control.ReloadResult, err error) {
+// can fail comes first, in the order in which it is the easier to undo.
+func (d *daemon) follow(c *config.Config, keep func(*config.Config) error) (result control.ReloadResult, err error) {
 	old := d.settings()
 	next, err := d.newSettings(c)
 	if err != nil {
@@ -115,7 +108,7 @@ func (d *daemon) follow(c *config.Config, keep func() error) (result control.Rel
 	}
 	undo := func() { listeners.undo(); certificates.undo() }
 	if keep != nil {
-		if err := keep(); err != nil {
+		if err := keep(c); err != nil {
 			undo()
 			return result, err
 		}

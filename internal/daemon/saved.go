@@ -26,6 +26,58 @@ func (d *daemon) withSaved(c *config.Config) (*config.Config, error) {
 	return c, err
 }
 
+// read reads the file, and what was saved beside it: that never makes an error of
+// what is none without it.
+func (d *daemon) read(saved []store.Saved) (*config.Config, []string, error) {
+	if d.Load == nil {
+		return nil, nil, fmt.Errorf("%w: this gateway runs without a configuration file", control.ErrInvalid)
+	}
+	c, warnings, err := d.Load(blocksOf(saved))
+	if err != nil {
+		return nil, nil, err
+	}
+	if taken := d.portsTaken(c); len(taken) > 0 {
+		free := slices.DeleteFunc(slices.Clone(saved), func(s store.Saved) bool { return s.Kind == store.SavedSession && taken[s.Name] != "" })
+		if c, warnings, err = d.Load(blocksOf(free)); err != nil {
+			return nil, nil, err
+		}
+		for _, s := range blocksOf(saved) {
+			if reason := taken[s.Name]; s.Kind == config.SavedSession && reason != "" {
+				c.SetAside = append(c.SetAside, config.SetAside{Saved: s, Reason: reason})
+			}
+		}
+	}
+	for _, s := range c.SetAside {
+		warnings = append(warnings, fmt.Sprintf("%s %s, which a command has saved, does not count: %s", s.Kind, s.Name, s.Reason))
+	}
+	return c, warnings, nil
+}
+
+// portsTaken returns why saved sessions, by name, cannot have their ports: other
+// programs have them.
+func (d *daemon) portsTaken(c *config.Config) map[string]string {
+	own := make(map[uint16]bool)
+	if d.gateway != nil {
+		for _, device := range d.gateway.Devices() {
+			own[device.Port], own[device.TLSPort] = true, true
+		}
+	}
+	taken := make(map[string]string)
+	for _, device := range c.Gateway.Devices {
+		for _, port := range []uint16{device.Port, device.TLSPort} {
+			if port == 0 || own[port] || c.SessionOrigin(device.Name) != config.FromSaved {
+				continue
+			}
+			if socket, err := d.sockets.open(c.Gateway.Address, port); err != nil {
+				taken[device.Name] = err.Error()
+			} else {
+				socket.giveUp()
+			}
+		}
+	}
+	return taken
+}
+
 // blocksOf returns what was saved as the configuration wants it.
 func blocksOf(saved []store.Saved) []config.Saved {
 	list := make([]config.Saved, len(saved))
@@ -80,29 +132,21 @@ func (d *daemon) changeSaved(ctx context.Context, edit func([]store.Saved) ([]st
 	if err != nil {
 		return control.ReloadResult{}, err
 	}
-	c, warnings, err := d.read(after)
-	if err == nil {
-		err = newlySetAside(d.settings().SetAside, c.SetAside)
-	}
-	if err != nil {
-		return control.ReloadResult{}, err
-	}
 	kept := false
-	result, err := d.follow(c, func() error {
+	result, err := d.readAndFollow(after, func(c *config.Config) error {
+		if err := newlySetAside(d.settings().SetAside, c.SetAside); err != nil {
+			return err
+		}
 		if err := keep(); err != nil {
 			return err
 		}
 		kept = true
 		return nil
 	})
-	if err != nil {
-		if kept {
-			err = errors.Join(err, d.putBack(before, after))
-		}
-		return control.ReloadResult{}, err
+	if kept && err != nil {
+		err = errors.Join(err, d.putBack(before, after))
 	}
-	result.Warnings = append([]string{}, warnings...)
-	return result, nil
+	return result, err
 }
 
 // newlySetAside says what would not count, and did before or is new.
