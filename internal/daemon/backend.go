@@ -35,6 +35,9 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		Awaited:     b.awaited(),
 
 		CallhomeRunning: b.callhomeServer().Running,
+		Draining:        b.ending.Load(),
+		Totals:          b.record.totals.read(),
+		LastReload:      b.events.lastReload(),
 	}
 	for _, d := range b.devices() {
 		switch d.State {

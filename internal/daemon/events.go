@@ -31,6 +31,7 @@ type events struct {
 	devices, managers eventRing
 	followers         map[*follower]struct{}
 	dampers           dampers
+	reload            *control.Reload // how the last one has ended
 }
 
 func newEvents() *events {

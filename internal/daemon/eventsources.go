@@ -43,11 +43,23 @@ func (l *events) operator(device, format string, args ...any) {
 
 // reloaded notes an attempt to read the configuration again.
 func (l *events) reloaded(r control.ReloadResult, err error) {
-	e := control.Event{Kind: control.EventReload, Detail: fmt.Sprintf("the configuration was read again: %d links and %d manager sessions were ended", r.Links, r.Sessions)}
+	e := control.Event{Time: time.Now(), Kind: control.EventReload, Detail: fmt.Sprintf("the configuration was read again: %d links and %d manager sessions were ended", r.Links, r.Sessions)}
+	last := &control.Reload{Time: e.Time, OK: err == nil}
 	if err != nil {
-		e.Detail = "the configuration was read again, and nothing has changed: " + err.Error()
+		last.Error = err.Error()
+		e.Detail = "the configuration was read again, and nothing has changed: " + last.Error
 	}
-	l.note(e)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reload = last
+	l.addLocked(e, &l.devices)
+}
+
+// lastReload returns how the last attempt has ended; nil if there was none.
+func (l *events) lastReload() *control.Reload {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reload
 }
 
 // note adds an event that has happened now.

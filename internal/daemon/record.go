@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"callhome-gateway/gateway"
+	"callhome-gateway/internal/control"
 )
 
 // recorder is told of all that managers do, and passes it on to those who want
@@ -16,6 +17,13 @@ type recorder struct {
 // totals count what managers have done since the gateway has started.
 type totals struct {
 	refusedLogins, sessions, requests, refusedRequests atomic.Uint64
+}
+
+func (t *totals) read() control.Totals {
+	return control.Totals{
+		LoginsRefused: t.refusedLogins.Load(), Sessions: t.sessions.Load(),
+		Requests: t.requests.Load(), RequestsRefused: t.refusedRequests.Load(),
+	}
 }
 
 // Admit implements gateway.Recorder.
