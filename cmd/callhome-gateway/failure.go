@@ -46,7 +46,9 @@ func newFailureClear(gateway *gatewayFlags) *cobra.Command {
 		Use:   "clear",
 		Short: "Forget refused logins",
 		Long: `Forgets refused logins: those of a device, of a user entry, of both, or all of them.
-The entries are tried again when the devices call.`,
+The entries are tried again when the devices call. A device that is kept out because
+it flaps, or has broken the SSH protocol, is let in again as well, unless --user is
+given.`,
 		Example: `  callhome-gateway failure clear --device edge-1
   callhome-gateway failure clear --user fleet
   callhome-gateway failure clear --all`,

@@ -27,7 +27,7 @@ type Event struct {
 	Device  string    `json:"device,omitempty"`
 	Manager string    `json:"manager,omitempty"`
 	Address string    `json:"address,omitempty"`
-	// Reason is the reason code of a call, Detail a sentence.
+	// Reason is the reason code of a call that was rejected, Detail a sentence.
 	Reason string `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"`
 	// Unsaid is how many like it there were since the last that was told.

@@ -34,7 +34,9 @@ func (b backend) Sessions(context.Context) ([]control.SessionEntry, error) {
 			Since: saved.of(config.SavedSession, aside.Name, config.FromSaved),
 		})
 	}
-	slices.SortFunc(list, func(a, b control.SessionEntry) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.From, b.From)) })
+	slices.SortFunc(list, func(a, b control.SessionEntry) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.From, b.From))
+	})
 	return list, nil
 }
 

@@ -17,13 +17,16 @@ func (l *events) called(o callhome.Outcome, known bool) {
 	tell := true
 	switch {
 	case o.Reason == callhome.RejectedPending:
-		e.Kind, e.Detail = control.EventPending, o.Identity.Fingerprint+" waits for approval"
+		e.Kind, e.Reason, e.Detail = control.EventPending, "", o.Identity.Fingerprint+" waits for approval"
 		e.Unsaid, tell = l.dampers.stranger(o.Identity, o.Time)
 	case !known:
 		tell = false
 	case o.Reason == callhome.Accepted:
-		e.Kind, e.Detail = control.EventConnected, fmt.Sprintf("over %s, as user %s", o.Transport, o.User)
+		e.Kind, e.Reason, e.Detail = control.EventConnected, "", fmt.Sprintf("over %s, as user %s", o.Transport, o.User)
 	default:
+		if o.Reason == callhome.RejectedFlapping {
+			e.Kind = control.EventFlapping
+		}
 		e.Unsaid, tell = l.dampers.repeats.tell(repeatedCall{o.Device, o.Reason}, o.Time)
 	}
 	if tell {
