@@ -97,7 +97,7 @@ Exit status: 0 if all went well, 1 if something failed, 2 for wrong usage.`,
 	}
 	root.SetVersionTemplate(versionLine())
 	root.AddCommand(newServe(), newDemo(), newValidate(), newFormat(), newHashPassword(), newVersion(), newStatus(), newReload(), newEvents(),
-		newDevice(), newSession(), newUser(), newCallhomeUser(), newCallhomeServer(), newFailure())
+		newDevice(), newSession(), newUser(), newCallhomeUser(), newCallhomeServer(), newFailure(), newBackup(), newRestore())
 	refuseUnknownShells(root)
 	return root
 }

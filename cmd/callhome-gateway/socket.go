@@ -22,9 +22,14 @@ type gatewayFlags struct {
 }
 
 func (g *gatewayFlags) add(flags *pflag.FlagSet) {
+	g.addConfig(flags)
+	flags.StringVar(&g.socket, "socket", "", "the control `SOCKET` of the gateway, instead of --config")
+}
+
+// addConfig is for a command that asks no gateway, but needs its state directory.
+func (g *gatewayFlags) addConfig(flags *pflag.FlagSet) {
 	g.set = flags
 	flags.StringVar(&g.config, "config", defaultConfig, "the configuration `FILE` of the gateway: its state_dir has the control socket")
-	flags.StringVar(&g.socket, "socket", "", "the control `SOCKET` of the gateway, instead of --config")
 }
 
 func (g *gatewayFlags) client() (*control.Client, error) {
@@ -50,13 +55,22 @@ func (g *gatewayFlags) path() (string, error) {
 	if g.socket != "" {
 		return g.socket, nil
 	}
+	dir, err := g.stateDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the control socket: give it with --socket, or mend the configuration:\n%w", err)
+	}
+	return filepath.Join(dir, control.SocketName), nil
+}
+
+// stateDir returns the state directory that the configuration says.
+func (g *gatewayFlags) stateDir() (string, error) {
 	if _, err := os.Stat(g.config); errors.Is(err, fs.ErrNotExist) && !g.set.Changed("config") {
-		return filepath.Join(config.DefaultStateDir, control.SocketName), nil
+		return config.DefaultStateDir, nil
 	}
 	// Offline, because the secrets that the gateway reads may not be ours to read.
 	cfg, problems := config.Load(g.config, config.Options{Offline: true})
 	if problems.HasErrors() {
-		return "", fmt.Errorf("finding the control socket: give it with --socket, or mend the configuration:\n%w", problems)
+		return "", problems
 	}
-	return filepath.Join(cfg.StateDir, control.SocketName), nil
+	return cfg.StateDir, nil
 }
