@@ -382,19 +382,3 @@ func TestAccessOfManagersOnTheirSessions(t *testing.T) {
 		})
 	}
 }
-
-func TestAccessOfAManagerOverTLS(t *testing.T) {
-	opts, p := tlsOptions(t)
-	opts.Managers[1].Access.Operations = []auth.Operation{{Namespace: "urn:example:box", Name: "flush"}}
-	h := serve(t, opts)
-	sharedLink(t, h)
-	m := dialTLS(t, opts.TLSPort, "edge-1", p.admin).open()
-	for operation, want := range map[string]string{
-		`<flush xmlns="urn:example:box"/>`: "<ok/>", `<flush/>`: "access-denied", "<get/>": "access-denied", "<commit/>": "access-denied",
-	} {
-		write(t, m.conn, rpc(3, operation))
-		if got := read(t, m.conn); !strings.Contains(got, want) || !strings.Contains(got, `message-id="3"`) {
-			t.Errorf("%s: %q", operation, got)
-		}
-	}
-}

@@ -12,8 +12,8 @@ import (
 // Approval is an operator's decision about one device.
 type Approval struct {
 	// Device says which: a fingerprint, the beginning of one (8 characters at
-	// least, or 12 hex digits of a certificate's; with or without "SHA256:"), or
-	// the name of a known device.
+	// least, or 12 hex digits of a certificate's; with or without "SHA256:") of a
+	// device that has called, or the name of a known device.
 	Device string
 	// Name is what it shall be called. If empty, it keeps its name, or gets
 	// that of the session entry it matched.
@@ -27,8 +27,8 @@ type Approval struct {
 	Replace bool
 }
 
-// Approve makes a pending identity a known device, or gives an approved or
-// pinned one another name or user. It returns the device, and what was
+// Approve makes an identity a known device: a pending one, or any if its whole
+// fingerprint is given; or it gives an approved or pinned one another name or user. It returns the device, and what was
 // replaced: the devices as they were that have lost their name. Their links
 // should be ended, and what else goes by a name that nobody has any more. The
 // error is one of auth's, or the disk's.
@@ -130,6 +130,9 @@ func (s *Store) find(ref string) (auth.Device, error) {
 	}
 	if d, found, err := pick(s.Devices(), ref, hasName, hasFingerprint); found || err != nil {
 		return d, err
+	}
+	if id, whole := wholeFingerprint(ref); whole { // it has not called, or was rejected for its key
+		return auth.Device{Identity: id}, nil
 	}
 	return auth.Device{}, UnknownDevice(ref)
 }

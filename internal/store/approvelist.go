@@ -106,21 +106,26 @@ func identityOf(words []string) (id auth.Identity, rest []string, err error) {
 		}
 		return auth.SSHIdentity(public), words[2:], nil
 	}
-	for i, word := range words[:min(2, len(words))] {
-		if fingerprint, err := auth.ParseSSHFingerprint(word); err == nil {
-			id.Fingerprint = fingerprint
-			return id, words[i+1:], nil
-		}
-		if id.Type = word; !slices.Contains(hostKeyTypes, word) {
-			break
-		}
+	if slices.Contains(hostKeyTypes, words[0]) && len(words) > 1 {
+		fingerprint, err := auth.ParseSSHFingerprint(words[1])
+		return auth.Identity{Type: words[0], Fingerprint: fingerprint}, words[2:], err
 	}
 	for n := range min(2, len(words)) { // "sha256 Fingerprint=…" is two words
-		if fingerprint, err := auth.ParseCertificateFingerprint(strings.Join(words[:n+1], " ")); err == nil {
-			return auth.Identity{Type: auth.TypeCertificate, Fingerprint: fingerprint}, words[n+1:], nil
+		if id, whole := wholeFingerprint(strings.Join(words[:n+1], " ")); whole {
+			return id, words[n+1:], nil
 		}
 	}
 	return auth.Identity{}, nil, fmt.Errorf("%.80q is no fingerprint: give the whole one, as ssh-keygen -l or openssl x509 -fingerprint -sha256 prints it, or a public key", words[0])
+}
+
+// wholeFingerprint reads one of a host key, whose type it does not tell, or of a
+// certificate.
+func wholeFingerprint(s string) (id auth.Identity, whole bool) {
+	if fingerprint, err := auth.ParseSSHFingerprint(s); err == nil {
+		return auth.Identity{Fingerprint: fingerprint}, true
+	}
+	fingerprint, err := auth.ParseCertificateFingerprint(s)
+	return auth.Identity{Type: auth.TypeCertificate, Fingerprint: fingerprint}, err == nil
 }
 
 // ApproveAll makes all of the list known devices, or none of them: in one step,

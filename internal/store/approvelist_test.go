@@ -73,18 +73,19 @@ func TestReadApprovalsSaysWhatIsWrongWithALine(t *testing.T) {
 	full := identity("one").Fingerprint
 	key := strings.Fields(string(ssh.MarshalAuthorizedKey(hostKey(t))))
 	for text, want := range map[string]string{
-		full:                             "the name of the device is missing",
-		full + " no_name":                "not a device name",
-		full + " edge-1 fleet more":      `"more" is one word too many`,
-		full + " edge-1 no/user":         `"no/user" is no name of a user entry`,
-		full[:20] + " edge-1":            "give the whole one",
-		full[:len(full)-1] + "B edge-1":  "give the whole one", // what base64 cannot end with
-		certificateHex("x")[:40] + " x":  "give the whole one",
-		"edge-1 " + full:                 "give the whole one",
-		"MD5:00:11 edge-1":               "give the whole one",
-		"ssh-rsa " + key[1] + " edge-1":  "no public key of that type",
-		key[0] + " AAAAC3Nz edge-1":      "no public key of that type",
-		key[0] + " " + key[1][:9] + " x": "no whole public key",
+		full:                              "the name of the device is missing",
+		full + " no_name":                 "not a device name",
+		full + " edge-1 fleet more":       `"more" is one word too many`,
+		full + " edge-1 no/user":          `"no/user" is no name of a user entry`,
+		full[:20] + " edge-1":             "give the whole one",
+		full[:len(full)-1] + "B edge-1":   "give the whole one", // what base64 cannot end with
+		certificateHex("x")[:40] + " x":   "give the whole one",
+		"ssh-ed25519 " + full[:20] + " x": "is no fingerprint of an SSH key",
+		"edge-1 " + full:                  "give the whole one",
+		"MD5:00:11 edge-1":                "give the whole one",
+		"ssh-rsa " + key[1] + " edge-1":   "no public key of that type",
+		key[0] + " AAAAC3Nz edge-1":       "no public key of that type",
+		key[0] + " " + key[1][:9] + " x":  "no whole public key",
 	} {
 		_, err := ReadApprovals(strings.NewReader("# one\n" + text + "\n"))
 		if err == nil || !strings.HasPrefix(err.Error(), "line 2: ") || !strings.Contains(err.Error(), want) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"callhome-gateway/auth"
@@ -31,6 +32,18 @@ func TestApproveByWhatThePersonHas(t *testing.T) {
 				t.Errorf("pending %+v, devices %+v", s.Pending(), s.Devices())
 			}
 		})
+	}
+}
+
+// A device that is known by its address and shows a new key is not pending.
+func TestApproveByAWholeFingerprintThatIsNotPending(t *testing.T) {
+	for _, id := range []auth.Identity{{Fingerprint: identity("new").Fingerprint}, {Type: auth.TypeCertificate, Fingerprint: "SHA256:" + strings.Repeat("AB:", 31) + "AB"}} {
+		s := mustOpen(t, stateDir(t))
+		mustPin(t, s, "edge-1", "old")
+		d, replaced, err := s.Approve(Approval{Device: id.Fingerprint, Name: "edge-1", Replace: true})
+		if err != nil || d.Identity != id || len(replaced) != 1 || len(s.Named("edge-1")) != 1 {
+			t.Errorf("%+v %+v %v", d, replaced, err)
+		}
 	}
 }
 
