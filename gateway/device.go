@@ -3,6 +3,7 @@ package gateway
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"callhome-gateway/callhome"
@@ -17,6 +18,8 @@ type device struct {
 	log  hclog.Logger
 	// spawn runs a function that the gateway's end waits for.
 	spawn func(func()) bool
+
+	tap atomic.Pointer[tap] // nil unless the device is traced
 
 	opening sync.Mutex // held while endpoints are opened; taken before mu
 
@@ -69,6 +72,9 @@ func (d *device) setLocked(l *attachedLink) {
 	d.watchIdleLocked()
 	close(d.changed)
 	d.changed = make(chan struct{})
+	if t := d.tap.Load(); t != nil {
+		d.tellLocked(t)
+	}
 }
 
 // note keeps the outcome of a call that failed. What calls while the device is

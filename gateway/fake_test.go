@@ -101,7 +101,7 @@ func newFakeLink(epoch uint64, opens func(context.Context, uint32) (session, err
 
 func (l *fakeLink) Epoch() uint64         { return l.epoch }
 func (l *fakeLink) Done() <-chan struct{} { return l.done }
-func (l *fakeLink) controlID() uint32     { return 1 }
+func (l *fakeLink) hello() *netconf.Hello { return deviceHello(1, netconf.Chunked) }
 
 func (l *fakeLink) Err() error {
 	l.mu.Lock()

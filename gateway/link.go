@@ -33,9 +33,9 @@ type link interface {
 	// CloseFor ends the connection for that reason, and returns when it has ended.
 	CloseFor(reason error) error
 	transport() callhome.Transport
-	// controlID returns the session-id of the gateway's own session, which no
+	// hello returns the device's hello on the gateway's own session, which no
 	// manager may kill.
-	controlID() uint32
+	hello() *netconf.Hello
 	// open returns a session of its own for one manager.
 	open(ctx context.Context) (session, error)
 	// trunk hands the gateway's own session over, to be shared. It is called
@@ -48,7 +48,7 @@ type callhomeLink struct{ *callhome.Link }
 
 func (l callhomeLink) transport() callhome.Transport { return callhome.Transport(l.Transport()) }
 
-func (l callhomeLink) controlID() uint32 { return l.Control().Hello().SessionID }
+func (l callhomeLink) hello() *netconf.Hello { return l.Control().Hello() }
 
 func (l callhomeLink) open(ctx context.Context) (session, error) {
 	s, err := l.Open(ctx)

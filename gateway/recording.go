@@ -196,29 +196,3 @@ func (c *recording) ends(why *ending, s SessionStatus) {
 		MessagesIn: s.MessagesIn, MessagesOut: s.MessagesOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
 	})
 }
-
-// hearing is the Body of a reply that is listened to on its way.
-type hearing struct {
-	body  io.Reader
-	reply netconf.ReplyScanner
-	size  int64
-}
-
-func (h *hearing) Read(p []byte) (int, error) {
-	n, err := h.body.Read(p)
-	h.size += int64(n)
-	_, _ = h.reply.Write(p[:n])
-	return n, err
-}
-
-func (h *hearing) result(inPlace bool) string {
-	switch {
-	case h.reply.Failed() && inPlace:
-		return ResultRefused
-	case h.reply.Failed():
-		return ResultError
-	case h.reply.OK():
-		return ResultOK
-	}
-	return ResultData
-}

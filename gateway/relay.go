@@ -44,6 +44,8 @@ type relay struct {
 	spool   spool
 	checker *netconf.Checker
 
+	session   SessionRecord
+	tap       *atomic.Pointer[tap] // of the device
 	replies   ledger
 	recording *recording  // nil where there is no Recorder
 	leaving   atomic.Bool // the manager has said that it goes
@@ -80,7 +82,9 @@ func (r *relay) run() {
 
 // greet shows the device's hello to the manager at once, and waits for its.
 func (r *relay) greet() *ending {
-	if err := r.manager.WriteDocument(r.device.Hello().WithBase10()); err != nil {
+	shown := r.device.Hello().WithBase10()
+	r.traceHello(shown)
+	if err := r.manager.WriteDocument(shown); err != nil {
 		return unwritable(err)
 	}
 	late := time.AfterFunc(r.opts.HelloTimeout, func() {
@@ -174,6 +178,7 @@ func (r *relay) forward(m *netconf.Message) *ending {
 		r.leaving.Store(true)
 	}
 	r.recording.sends(r.ctx, r.request(head))
+	r.traceRequest(head)
 	r.replies.sent()
 	err := r.device.Send(&netconf.Message{Head: head, Size: r.spool.size, Body: r.spool.body()})
 	switch {
@@ -308,6 +313,7 @@ func (r *relay) pass(m *netconf.Message) error {
 	defer r.writing.Unlock()
 	m, heard := r.listen(m)
 	err := r.manager.Write(m)
+	r.tracePassed(m, heard, err == nil)
 	var device *netconf.BodyError
 	switch {
 	case errors.As(err, &device):
@@ -324,16 +330,6 @@ func (r *relay) pass(m *netconf.Message) error {
 		r.replies.answered()
 	}
 	return nil
-}
-
-// listen has what a reply says of its rpc heard while it passes, where anybody
-// wants to know.
-func (r *relay) listen(m *netconf.Message) (*netconf.Message, *hearing) {
-	if r.recording == nil || m.Head.Kind != netconf.KindReply {
-		return m, nil
-	}
-	heard := &hearing{body: m.Body}
-	return &netconf.Message{Head: m.Head, Size: m.Size, Body: heard, InPlace: m.InPlace}, heard
 }
 
 // lost explains an error of the device's session. The sessions of a link end a

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,6 +55,7 @@ func newRigWith(t testing.TB, opts Options, device netconf.Framing, hello *netco
 		session.Close()
 		near.Close()
 	})
+	r.relay.tap = new(atomic.Pointer[tap])
 	r.relay.recording = record(opts.Recorder, SessionRecord{SessionID: 7})
 	go func() {
 		r.relay.run()

@@ -30,7 +30,7 @@ func (r *relay) forbid(h netconf.Head) *netconf.RPCError {
 			Message: "an rpc has one operation, with one of each of its arguments, in its own namespace and in one piece, and nothing of XInclude",
 		}
 	case h.Op.Local == "kill-session":
-		return guardControl(h, r.link.controlID())
+		return guardControl(h, r.link.hello().SessionID)
 	}
 	return nil
 }

@@ -143,7 +143,8 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	// A busy device confirms the end late: the session is none by then.
 	defer context.AfterFunc(s.ctx, func() { d.leave(s) })()
 	s.logStart()
-	s.relay.recording = record(s.opts.Recorder, s.record(l))
+	s.relay.session, s.relay.tap = s.record(l), &d.tap
+	s.relay.recording = record(s.opts.Recorder, s.relay.session)
 	s.relay.run()
 	why = endingOf(s.ctx)
 	s.relay.recording.ends(why, s.status())
@@ -214,7 +215,7 @@ func (s *managerSession) record(l link) SessionRecord {
 		Device: s.conn.grant.device, SessionID: id, DeviceSessionID: id, Since: s.since,
 	}
 	if _, r.Shared = s.device.(*share.Session); r.Shared {
-		r.DeviceSessionID = l.controlID()
+		r.DeviceSessionID = l.hello().SessionID
 	}
 	return r
 }

@@ -113,7 +113,7 @@ func (s *settings) line(record any) any {
 }
 
 func newHeader(event string, at time.Time) header {
-	return header{at.UTC().Format("2006-01-02T15:04:05.000000Z"), event}
+	return header{stamp(at), event}
 }
 
 func newLoginLine(r refusedLogins) loginLine {

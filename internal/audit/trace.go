@@ -2,15 +2,80 @@ package audit
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"time"
 
 	"callhome-gateway/gateway"
+	"callhome-gateway/internal/redact"
 )
 
 // Trace writes what passes between a device and its managers to w, as text for
 // people, until ctx ends, when it returns nil; see gateway.Gateway.Trace for
 // what is in it and for its errors. What is secret is left out, and so is the
-// content of the elements that redact names. Each record is one Write.
-func Trace(ctx context.Context, g *gateway.Gateway, device string, w io.Writer, redact []string) error {
-	return g.Trace(ctx, device, gateway.TraceOptions{}, func(gateway.TraceRecord) error { return nil })
+// content of the elements that names names. Each record is one Write.
+func Trace(ctx context.Context, g *gateway.Gateway, device string, w io.Writer, names []string) error {
+	secrets, err := redact.New(names)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, traceHead, device, stamp(time.Now())); err != nil {
+		return err
+	}
+	return g.Trace(ctx, device, gateway.TraceOptions{}, func(r gateway.TraceRecord) error {
+		_, err := w.Write(traced(r, secrets))
+		return err
+	})
+}
+
+const traceHead = `callhome-gateway: NETCONF messages of device %s since %s, secrets left out.
+Not in it: what the gateway asks for itself, and what it has not let pass.
+`
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// traced returns a record as text: a line about it, and the message.
+func traced(r gateway.TraceRecord, secrets *redact.Redactor) []byte {
+	text := fmt.Appendf(nil, "\n==== %s %s\n", stamp(r.Time), heading(r))
+	if len(r.Body) == 0 {
+		return text
+	}
+	text, whole := secrets.Append(text, r.Body, 2*len(r.Body)+1<<10)
+	if whole {
+		return append(text, '\n')
+	}
+	return append(text, "\n==== the rest is not shown: too long, cut off, or not well-formed\n"...)
+}
+
+// heading says what a record is.
+func heading(r gateway.TraceRecord) string {
+	if r.Event != "" {
+		return r.Event
+	}
+	way := r.Manager + " -> device"
+	if r.FromDevice {
+		way = "device -> " + r.Manager
+	}
+	if r.InPlace {
+		way = "gateway, in the device's place -> " + r.Manager
+	}
+	s := fmt.Sprintf("%s, session %d", way, r.SessionID)
+	if r.DeviceSessionID != r.SessionID {
+		s += fmt.Sprintf(" (on the device %d)", r.DeviceSessionID)
+	}
+	s += ": " + r.Kind
+	if r.Operation != "" {
+		s += fmt.Sprintf(" %.64q", r.Operation)
+	}
+	if r.Target != "" {
+		s += fmt.Sprintf(" of %.64q", r.Target)
+	}
+	if r.MessageID != "" {
+		s += fmt.Sprintf(", message-id %.64q", r.MessageID)
+	}
+	s += fmt.Sprintf(", %d bytes", r.Size)
+	if r.Partial {
+		s += ", cut off"
+	}
+	return s
 }
