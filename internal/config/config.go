@@ -158,11 +158,11 @@ func (d *decoder) config(body hcl.Body, o Options) *Config {
 	d.managers(c, f)
 	d.log(c, f.Log)
 	d.audit(c, f.Audit)
-	c.Lists = d.lists
 
 	d.checkPorts(f, c)
 	d.flags(c, o.Flags)
 	all := d.saved(c, f, o.Saved, sessions)
+	c.Lists = d.lists
 
 	d.checkTrust(f, c)
 	d.checkLogins(all, c)

@@ -226,8 +226,44 @@ func TestWarningsAccountForWhatIsSaved(t *testing.T) {
 		t.Fatalf("without: %v", p)
 	}
 	user := savedUser("a", "username = \"a\"\npassword = \"hunter2\"")
+	inTestdata(t)
+	onlyTLS := "callhome {\n  enabled = true\n}\nuser \"tls\" {\n  tls {\n    certificate = \"pki/gateway.pem\"\n    key = \"pki/gateway.key\"\n  }\n}\ngateway {\n  port = 830\n}\n"
+	if _, p := load("x.hcl", openFile{content: []byte(onlyTLS)}, Options{}); !strings.Contains(p.Error(), "no user can log in over SSH") {
+		t.Fatalf("without: %v", p)
+	}
+	loadSaved(t, onlyTLS, user, savedCallhomeUser("a"))
 	loadSaved(t, file, user, savedSession("a", "address = \"192.0.2.9\"\nuser = \"a\"\nport = 20009"))
 	loadSaved(t, file, user, savedCallhomeUser("a"), savedSession("a", "address = \"192.0.2.9\"\nport = 20009"))
+}
+
+// TestSavedUsersVouchForSavedSessions: a name in a certificate counts where one
+// of the users that may be tried has a CA.
+func TestSavedUsersVouchForSavedSessions(t *testing.T) {
+	inTestdata(t)
+	named := savedSession("a", `certificate_names = ["a.example"]`)
+	certified := savedUser("certified", "username = \"a\"\npassword = \"b\"\nhost_ca {\nkeys = [file(\"keys/plain.pub\")]\n}")
+	principal := savedSession("b", `host_principals = ["b.example"]`)
+	if c := loadSaved(t, savedFile, named, certified, principal); len(c.SetAside) != 2 {
+		t.Errorf("nobody vouches for them: %q", reasons(c))
+	}
+	if c := loadSaved(t, savedFile, savedCallhomeUser("tls"), named, certified, savedCallhomeUser("certified"), principal); len(c.SetAside) > 0 {
+		t.Errorf("a callhome-user vouches for each: %q", reasons(c))
+	}
+	hook := strings.Replace(savedFile, "users   = ", "user_select {\n    command = [\"keys/hook\"]\n  }\n  users   = ", 1)
+	if c := loadSaved(t, hook, named, certified, principal); len(c.SetAside) > 0 {
+		t.Errorf("the hook may name who vouches: %q", reasons(c))
+	}
+}
+
+// TestListsOfWhatIsSetAsideAreNotWatched: revocation lists are read again when
+// they change.
+func TestListsOfWhatIsSetAsideAreNotWatched(t *testing.T) {
+	inTestdata(t)
+	const tls = "tls {\ncertificate = \"pki/gateway.pem\"\nkey = \"pki/gateway.key\"\nca = \"pki/ca.pem\"\ncrl = [\"pki/ca.crl\"]\n}\n"
+	c := loadSaved(t, savedFile, savedUser("a", tls+"password = \"\""), savedUser("b", tls))
+	if len(c.SetAside) != 1 || len(c.Lists) != 1 || c.Lists[0].Of != `user "b"` {
+		t.Errorf("set aside %q, lists %+v", reasons(c), c.Lists)
+	}
 }
 
 // TestSavedSessionsHaveTLSEndpoints: if the file says how managers come in.

@@ -85,7 +85,7 @@ func newTextWriter(kind, name string, s Secrets) textWriter {
 	return textWriter{file: file, body: file.Body().AppendNewBlock(kind, []string{name}).Body(), secrets: s}
 }
 
-func (w textWriter) String() string { return string(hclwrite.Format(w.file.Bytes())) }
+func (w textWriter) String() string { return string(w.file.Bytes()) }
 
 func (w textWriter) set(name string, v cty.Value) { w.body.SetAttributeValue(name, v) }
 
