@@ -22,7 +22,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		fmt.Fprintln(os.Stderr, crashing(dir, os.Stdout))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func identity(seed string) auth.Identity {
 	sum := sha256.Sum256([]byte(seed))
@@ -307,17 +313,22 @@ func TestAFullDiskChangesNothing(t *testing.T) {
 		_, _, approve := s.Approve(Approval{Device: identity("one").Fingerprint, Name: "edge-1"})
 		_, reject := s.Reject(identity("one").Fingerprint)
 		forget := s.Forget("dev-2")
+		_, rename := s.Rename("dev-2", "dev-4")
+		_, all := s.ApproveAll([]ListedApproval{{Line: 1, Name: "edge-2", Identity: identity("three")}})
 		for what, err := range map[string]error{
 			"approve": approve, "reject": reject, "forget": forget,
-			"pin":  s.Pin(auth.Device{Name: "dev-3", Identity: identity("three")}),
-			"port": s.SetPort(gateway.PortAssignment{Device: "dev-2", Port: 20001}),
+			"pin":         s.Pin(auth.Device{Name: "dev-3", Identity: identity("three")}),
+			"port":        s.SetPort(gateway.PortAssignment{Device: "dev-2", Port: 20001}),
+			"save":        s.Save(Saved{Kind: SavedUser, Name: "fleet"}),
+			"rename":      rename,
+			"approve all": all,
 		} {
 			if !errors.Is(err, full) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if ports, _ := s.Ports(); len(s.Pending()) != 1 || len(s.Devices()) != 1 || len(ports) != 0 {
-			t.Errorf("memory has changed: %+v %+v %+v", s.Pending(), s.Devices(), ports)
+		if ports, _ := s.Ports(); len(s.Pending()) != 1 || len(s.Named("dev-2")) != 1 || len(s.Devices()) != 1 || len(ports) != 0 || len(s.Saved()) != 0 {
+			t.Errorf("memory has changed: %+v %+v %+v %+v", s.Pending(), s.Devices(), ports, s.Saved())
 		}
 
 		time.Sleep(2 * flushInterval)
