@@ -77,7 +77,7 @@ func (s *rules) bind(p *plan, proved proof) (*binding, *rejection) {
 		return b, r
 	}
 	if s.broken.tooMany(b.identity) {
-		return b, reject(RejectedLimit, "%s has broken the SSH protocol %d times, and each time cost memory: it is let in again after a restart of the gateway, or when its failures are cleared", b.name, maxBroken)
+		return b, reject(RejectedLimit, "%s has broken the SSH protocol %d times, and each time cost memory: it is let in again after a restart of the gateway, or when its failures are cleared (failure clear)", b.name, maxBroken)
 	}
 	if b.user.Username != p.user.Username {
 		return b, reject(RejectedWrongUser,

@@ -101,6 +101,31 @@ func ExampleServer_ServeTLS() {
 	// <nil>
 }
 
+// Other options are checked, and put into force while calls come in: links end
+// where their devices would not come in any more as they did.
+func ExampleServer_Use() {
+	options := callhome.Options{Memory: &memory{}, Users: []*auth.User{{Name: "fleet", Username: "netconf", Password: "secret"}}}
+	server, err := callhome.New(options)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	options.Entries = []callhome.Entry{{Name: "edge-1"}}
+	if _, err := server.Check(options, nil); err != nil {
+		fmt.Println(err)
+	}
+	options.Entries[0].DeviceID = "MX480.lab"
+	settings, err := server.Check(options, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(server.Use(settings), "links end")
+	// Output:
+	// callhome: session entry edge-1 has no address, pins, expected names or device id to match a device by
+	// 0 links end
+}
+
 // The user-select hook chooses the credential by the address of the caller.
 func ExampleUserSelect() {
 	lab := &auth.User{Name: "lab", Username: "admin", Password: "admin"}

@@ -97,7 +97,7 @@ func (f *flaps) rejects(b *binding) *rejection {
 	if k == nil || !b.trusted() {
 		return nil
 	}
-	return reject(RejectedFlapping, "%s is let in again at %s, because more than %d of its connections in a row ended within %s each, the last one since %s: see what the device and the network between do, and clear its failures to let it in at once",
+	return reject(RejectedFlapping, "%s is let in again at %s, because more than %d of its connections in a row ended within %s each, the last one since %s: see what the device and the network between do, and clear its failures to let it in at once (failure clear)",
 		k.Device, k.Until.Format(time.DateTime), flapsAtOnce, shortLink, k.Detail)
 }
 
