@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 
 	"callhome-gateway/callhome"
@@ -39,5 +40,33 @@ func TestStrangersLeaveHalfOfTheFilesToOthers(t *testing.T) {
 				t.Errorf("%d are held, %d log in: nothing would work", calls.MaxHeld, managers.MaxLogins)
 			}
 		})
+	}
+}
+
+func TestTheFilesOfAFleetAreAddedUp(t *testing.T) {
+	c := testConfig(t)
+	c.Gateway.Port = freePort(t)
+	c.Gateway.Devices = []gateway.DeviceConfig{{Name: "edge-1"}, {Name: "edge-2", Port: freePort(t)}}
+	d, _ := startInside(t, c)
+	want := fileNeeds{devices: 2, ownPorts: 2, sharedPorts: 2, strangers: callhome.DefaultMaxCalls + callhome.DefaultMaxHeld + gateway.DefaultMaxLogins}
+	if got := d.fileNeeds(); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	fleet := fileNeeds{devices: 10_000, ownPorts: 10_000, sharedPorts: 3, strangers: want.strangers}
+	for limit, says := range map[uint64]string{
+		65_536: "", 0: "", 26_723: "",
+		26_722: "LimitNOFILE=26723 in its unit, or run ulimit -n 26723 before it: limit=26722 needed=26723 devices=10000 own_ports=10000 shared_ports=3 calls_and_logins=5632 managers=1024 rest=64",
+	} {
+		var out syncBuffer
+		fleet.tell(limit, hclog.New(&hclog.LoggerOptions{Output: &out}))
+		if text := out.String(); !strings.Contains(text, says) || (says == "") != (text == "") {
+			t.Errorf("%d: %q", limit, text)
+		}
+	}
+	// What fitFiles wants for strangers is not less.
+	var out syncBuffer
+	fileNeeds{devices: 1, strangers: 5000}.tell(1024, hclog.New(&hclog.LoggerOptions{Output: &out}))
+	if !strings.Contains(out.String(), "LimitNOFILE=10000 ") {
+		t.Errorf("%q", out.String())
 	}
 }
