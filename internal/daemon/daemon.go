@@ -15,6 +15,7 @@ import (
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
 	"callhome-gateway/gateway"
+	"callhome-gateway/internal/audit"
 	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/store"
@@ -79,6 +80,7 @@ type daemon struct {
 	gateway      *gateway.Gateway
 	certificates serverCertificates
 	record       *recorder
+	audit        *audit.Log
 	events       *events
 	service      *service // nil unless Options.Service
 
@@ -114,7 +116,6 @@ func open(c *config.Config, o Options) (*daemon, error) {
 	if d.log == nil {
 		d.log = hclog.NewNullLogger()
 	}
-	d.record = &recorder{events: d.events}
 	d.changing <- struct{}{} // until all runs
 	var err error
 	if d.store, err = store.Open(c.StateDir, func(err error) {
@@ -122,6 +123,8 @@ func open(c *config.Config, o Options) (*daemon, error) {
 	}); err != nil {
 		return nil, err
 	}
+	d.audit = audit.New(d.log)
+	d.record = &recorder{audit: d.audit, events: d.events}
 	if o.Service {
 		d.service = newService(d.log)
 		d.sockets.takeSockets(d.log)
@@ -132,7 +135,7 @@ func open(c *config.Config, o Options) (*daemon, error) {
 func (d *daemon) run(ctx context.Context, c *config.Config) error {
 	err := d.runParts(ctx, c)
 	d.sockets.close()
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, d.audit.Close(), d.store.Close())
 }
 
 func (d *daemon) runParts(ctx context.Context, c *config.Config) error {
@@ -182,6 +185,9 @@ func (d *daemon) build(c *config.Config) error {
 		return err
 	}
 	d.inForce.Store(s)
+	if err := d.audit.Use(audit.Options(c.Audit)); err != nil {
+		return err
+	}
 	d.bounds = newBounds(c, maxFiles(), d.log)
 	calls, managers := d.options(s)
 	if d.gateway, err = gateway.New(managers); err != nil {

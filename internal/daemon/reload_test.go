@@ -5,11 +5,13 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
@@ -140,6 +142,7 @@ func TestABadReloadChangesNothing(t *testing.T) {
 		"a port for calls is taken": {next: much(func(c *config.Config) {
 			c.Callhome.Listeners = []config.Listener{{Listener: callhome.Listener{Name: "olts"}, Address: loopback, Port: port}}
 		}), want: "cannot listen for calls (listener olts"},
+		"the audit cannot be written":  {next: much(func(c *config.Config) { c.Audit.File = filepath.Join(c.StateDir, "none", "audit") }), want: "audit"},
 		"a port for managers is taken": {next: much(func(c *config.Config) { c.Gateway.Port = port }), want: strconv.Itoa(int(port))},
 	} {
 		r.readAs(func([]config.Saved) (*config.Config, []string, error) { return test.next, nil, test.err })
@@ -232,6 +235,45 @@ func TestAReloadLeavesToTheOperatorWhatWasStarted(t *testing.T) {
 	r.read(changed(c, func(c *config.Config) { c.Enabled = false }))
 	if _, err := r.Client.Reload(t.Context()); err != nil || !answers(r.Callhome) || answers(endpoint(port)) {
 		t.Errorf("what was started does not follow to another port: %v", err)
+	}
+}
+
+// TestTheAuditIsOpenedAnew is what logrotate does: the file is moved, then the
+// gateway is told.
+func TestTheAuditIsOpenedAnew(t *testing.T) {
+	dir := t.TempDir()
+	file, moved := filepath.Join(dir, "audit"), filepath.Join(dir, "audit.1")
+	c := changed(testConfig(t), func(c *config.Config) { c.Audit.File = file })
+	r, device := approved(t, c, nil)
+	awaitText := func(path, text string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			written, err := os.ReadFile(path)
+			if strings.Contains(string(written), text) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s has no %s: %q, %v", path, text, written, err)
+			}
+		}
+	}
+	startManager(t, device.Port, "noc", "secret")
+	awaitText(file, "session-begin")
+	if err := os.Rename(file, moved); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dialManager(device.Port, "noc", "wrong"); err == nil {
+		t.Fatal("a wrong password lets in")
+	}
+	awaitText(file, "login-refused")
+	r.house.stop()
+	awaitText(file, "session-end")
+	s := r.record.totals.read()
+	if s.LoginsRefused != 1 || s.Sessions != 1 {
+		t.Errorf("counted: %+v", s)
 	}
 }
 
