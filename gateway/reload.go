@@ -2,9 +2,6 @@ package gateway
 
 import "errors"
 
-// errLater marks what is being built.
-var errLater = errors.New("this is not there yet")
-
 // errStopping says that it is too late for a change.
 var errStopping = errors.New("the gateway is stopping")
 

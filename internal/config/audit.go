@@ -22,7 +22,7 @@ type Audit struct {
 	AllBodies bool
 	BodyLimit int
 	// Redact are the names of elements whose content is never written, besides
-	// those that always are left out.
+	// those that always are left out. "*" and "?" in them stand for any characters.
 	Redact []string
 	// Stop says that no manager session may begin while the file cannot be written.
 	Stop bool
@@ -104,9 +104,10 @@ func (d *decoder) bodyLimit(b *auditBlock) int {
 	return int(limit)
 }
 
-var elementName = regexp.MustCompile(`^[\pL_][\pL\pN\pM_.-]{0,254}$`)
+// elementName is a name, or a pattern of one.
+var elementName = regexp.MustCompile(`^[\pL_*?][\pL\pN\pM_.*?-]{0,254}$`)
 
-// redact reads names of XML elements, which count in any namespace.
+// redact reads names of XML elements, or patterns, which count in any namespace.
 func (d *decoder) redact(a *hcl.Attribute) (names []string) {
 	for _, s := range d.list(a) {
 		if !elementName.MatchString(s.text) {
