@@ -48,24 +48,33 @@ func (d *device) watchIdleLocked() {
 		d.idle.Stop()
 		d.idle = nil
 	}
-	if l, limit := d.link, d.config.IdleClose; l != nil && d.users == 0 && limit > 0 {
-		d.idle = time.AfterFunc(limit-time.Since(d.unused), func() { d.closeIdle(l) })
+	if l := d.link; l != nil && d.users == 0 && d.config.IdleClose > 0 {
+		d.idle = time.AfterFunc(d.config.IdleClose-time.Since(d.unused), func() { d.closeIdle(l) })
 	}
 }
 
 // closeIdle closes the link if it is still the device's and idle. Managers that
 // come from now on wait for its next call, if they may wait at all.
 func (d *device) closeIdle(l *attachedLink) {
-	d.mu.Lock()
-	limit := d.config.IdleClose
-	if d.link != l || d.users > 0 || limit <= 0 || time.Since(d.unused) < limit {
-		d.mu.Unlock()
-		return
+	if reason := d.loseIdle(l); reason != nil {
+		d.spawn(func() { _ = l.CloseFor(reason) })
 	}
-	reason := fmt.Errorf("no manager has used it for %v (idle_close)", limit)
+}
+
+func (d *device) loseIdle(l *attachedLink) (reason error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	limit := d.config.IdleClose
+	switch {
+	case d.link != l || d.users > 0 || limit <= 0:
+		return nil
+	case time.Since(d.unused) < limit:
+		d.watchIdleLocked()
+		return nil
+	}
+	reason = fmt.Errorf("no manager has used it for %v (idle_close)", limit)
 	d.loseLocked(reason)
-	d.mu.Unlock()
-	d.spawn(func() { _ = l.CloseFor(reason) })
+	return reason
 }
 
 // loseLocked marks the device as away: its link is about to end.

@@ -33,6 +33,8 @@ func newJudge(before, now *settings) *judge {
 // judge returns why the connection has to end, or nil.
 func (j *judge) judge(c *managerConn) *ending {
 	switch {
+	case c.e.g.ctx.Err() != nil:
+		return endedByGateway
 	case c.e.ctx.Err() != nil:
 		return changed("the port is that of another endpoint by now, or of none", "this port is no longer "+c.e.String())
 	case j.before == j.now:

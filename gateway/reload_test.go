@@ -2,11 +2,16 @@ package gateway
 
 import (
 	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
@@ -394,5 +399,298 @@ func TestAssignedPortsFollowAReload(t *testing.T) {
 		if h.portOf(name) != port || again.portOf(name) != port {
 			t.Errorf("%s has port %d, and %d after a restart, want %d", name, h.portOf(name), again.portOf(name), port)
 		}
+	}
+}
+
+// slowSigner signs when it may.
+type slowSigner struct {
+	ssh.AlgorithmSigner
+	asked, may chan struct{}
+}
+
+func (s slowSigner) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	close(s.asked)
+	<-s.may
+	return s.AlgorithmSigner.SignWithAlgorithm(rand, data, algorithm)
+}
+
+// The gateway has said that it takes the key, the reload removes it, and then the
+// manager signs with it.
+func TestLoginThatWasDecidedBeforeTheReload(t *testing.T) {
+	opts := nocOptions(t)
+	h := serve(t, opts).with(t, "edge-1")
+	slow := slowSigner{signer(t, 2).(ssh.AlgorithmSigner), make(chan struct{}), make(chan struct{})}
+	config := password("noc@edge-1", "")
+	config.Auth = []ssh.AuthMethod{ssh.PublicKeys(slow)}
+	ended := make(chan error)
+	go func() {
+		client, err := ssh.Dial("tcp", address(opts.Port), config)
+		if err == nil {
+			err = client.Wait()
+		}
+		ended <- err
+	}()
+	<-slow.asked
+	opts.Managers = slices.Clone(opts.Managers)
+	opts.Managers[0].AuthorizedKeys = nil
+	h.reload(opts, 0)
+	close(slow.may)
+	<-ended
+	h.stop()
+	if log := h.log.linesWith("a manager's connection is ended"); len(log) != 1 || !strings.Contains(log[0], "the manager's key is no longer authorized") {
+		t.Errorf("the log has %q", log)
+	}
+}
+
+// A login that is complete while the reload looks who is there is found, whichever
+// comes first.
+func TestLoginDuringAReload(t *testing.T) {
+	opts, p := tlsOptions(t)
+	h := serve(t, opts).with(t, "edge-1")
+	h.visitors.mu.Lock() // which holds both up
+	client := dial(t, opts.Port, "noc@edge-1")
+	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc)
+	eventually(t, "logins", func() bool { return len(h.log.linesWith("has logged in")) == 2 })
+	opts.Managers = opts.Managers[1:]
+	before, reloaded := h.Gateway.opts(), make(chan error)
+	go func() {
+		_, err := h.Reload(opts, nothingKnown)
+		reloaded <- err
+	}()
+	eventually(t, "other options", func() bool { return h.Gateway.opts() != before })
+	h.visitors.mu.Unlock()
+	if err := <-reloaded; err != nil {
+		t.Fatal(err)
+	}
+	_ = client.Wait()
+	m.ends()
+}
+
+// waits returns a manager that waits for a device that is away, and what is closed
+// when it has its answer.
+func (h *house) waits(user string) (c *channel, answered <-chan struct{}) {
+	h.t.Helper()
+	c = openChannel(h.t, dial(h.t, h.opts.Port, user))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = c.SendRequest("subsystem", true, ssh.Marshal(struct{ S string }{"netconf"}))
+	}()
+	eventually(h.t, "manager that waits", func() bool {
+		for _, v := range h.visitors.now() {
+			if ssh, ok := v.(*sshConn); ok && ssh.login() == user && ssh.hasAsked() {
+				return true
+			}
+		}
+		return false
+	})
+	return c, done
+}
+
+// hasAsked reports whether a channel has asked for its subsystem.
+func (c *sshConn) hasAsked() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.sessions {
+		if s.early.wasAsked(0) {
+			return true
+		}
+	}
+	return false
+}
+
+// Managers that are connected, but have no session, are judged as well.
+func TestReloadEndsConnectionsWithoutASession(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Wait = time.Minute
+	opts.Devices = []DeviceConfig{{Name: "edge-1"}}
+	h := serve(t, opts)
+	idle, stays := dial(t, opts.Port, "noc@edge-1"), dial(t, opts.Port, "admin@edge-1")
+	waiting, asked := h.waits("noc@edge-1")
+	eventually(t, "other managers", func() bool { return len(h.visitors.now()) == 3 })
+	opts.Managers = opts.Managers[1:]
+	h.reload(opts, 1)
+	_ = idle.Wait()
+	<-asked
+	endedFor(t, "who waits", waiting, "manager noc is no longer configured")
+	h.with(t, "edge-1")
+	lives(t, "another manager", hello(t, stays))
+}
+
+// One session that is shared cannot become exclusive: its link ends too.
+func TestExclusiveUseEndsTheLink(t *testing.T) {
+	opts := nocOptions(t)
+	h := serve(t, opts)
+	l := newFakeLink(1, nil)
+	l.over = callhome.TLS
+	h.attach("edge-1", l)
+	s := hello(t, dial(t, opts.Port, "noc@edge-1"))
+	opts.Sessions = SessionsShared // as it is already
+	h.reload(opts, 0)
+	lives(t, "the session", s)
+	opts.Sessions = SessionsExclusive
+	h.reload(opts, 1)
+	endedFor(t, "the session", s, "how managers share device edge-1 was changed")
+	<-l.Done()
+	if err := l.Err(); err != errSharedOtherwise {
+		t.Errorf("the link ended: %v", err)
+	}
+}
+
+// What a manager may ask for changes for the session that it has.
+func TestAccessFollowsAReload(t *testing.T) {
+	opts := nocOptions(t)
+	h := serve(t, opts).with(t, "edge-1")
+	s := hello(t, dial(t, opts.Port, "noc@edge-1"))
+	edit := func() string {
+		write(t, s.conn, rpc(1, "<edit-config><target><running/></target><config/></edit-config>"))
+		return read(t, s.conn)
+	}
+	for _, readOnly := range []bool{false, true, false} {
+		opts.Managers = slices.Clone(opts.Managers)
+		opts.Managers[0].Access.ReadOnly = readOnly
+		h.reload(opts, 0)
+		if got := edit(); strings.Contains(got, "access-denied") != readOnly {
+			t.Errorf("read-only %t: %s", readOnly, got)
+		}
+	}
+}
+
+// The lists of new anchors count for those who came by the old ones.
+func TestRevocationAfterAReload(t *testing.T) {
+	opts, p := tlsOptions(t)
+	h := serve(t, opts).with(t, "edge-1")
+	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc).open()
+	anchors, err := auth.NewAnchors([]*x509.Certificate{p.ca.cert}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tls := *opts.TLS
+	tls.Anchors, opts.TLS = anchors, &tls
+	h.reload(opts, 0)
+	if err := anchors.SetLists([]*x509.RevocationList{p.ca.revoke(p.noc)}); err != nil {
+		t.Fatal(err)
+	}
+	if n := h.EndRevoked(); n != 1 {
+		t.Errorf("%d sessions were ended", n)
+	}
+	m.ends()
+}
+
+// A certificate that has expired since the login ends nothing, but the loss of its
+// CA does.
+func TestExpiryIsNotTheChangesConcern(t *testing.T) {
+	opts, p := tlsOptions(t)
+	set, err := newSettings(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := set.with(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	came := time.Now().Add(-30 * time.Minute)
+	expired := p.ca.issue("noc", func(c *x509.Certificate) { c.NotBefore, c.NotAfter = came.Add(-time.Minute), came.Add(time.Minute) })
+	g := &Gateway{ctx: t.Context()}
+	server, client := net.Pipe()
+	defer server.Close()
+	defer client.Close()
+	c := &managerConn{
+		e: g.newEndpoint(configuredPort{transport: callhome.TLS}), conn: server, grant: grant{"noc", "edge-1"},
+		shown: credential{certificates: []*x509.Certificate{expired.Leaf}, serverName: "edge-1.gw.example.net"},
+		since: came,
+	}
+	defer c.e.cancel()
+	if why := newJudge(set, now).judge(c); why != nil {
+		t.Errorf("it ends: %v, %v", why, why.detail)
+	}
+	other, err := auth.NewAnchors([]*x509.Certificate{newAuthority(t, "others").cert}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.TLS.Anchors = other
+	if why := newJudge(set, now).judge(c); why == nil || !errors.Is(why.detail, auth.ErrUnknownCA) {
+		t.Errorf("without its CA: %v", why)
+	}
+}
+
+// Ports that overlap with those of the old address make room for the new ones,
+// and come back when one of them cannot be had.
+func TestAddressThatCannotBeHad(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: freePort(t)}}
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.2:%d", opts.Devices[0].Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := serve(t, opts).with(t, "edge-1")
+	s := hello(t, dial(t, opts.Devices[0].Port, "noc"))
+	wide := opts
+	wide.Address = netip.MustParseAddr("0.0.0.0")
+	if _, err := h.Reload(wide, nothingKnown); err == nil || !strings.Contains(err.Error(), "device edge-1 over SSH") {
+		t.Errorf("error %v", err)
+	}
+	lives(t, "a session on the old address", s)
+	hello(t, dial(t, opts.Port, "noc@edge-1")).Close()
+	hello(t, dial(t, opts.Devices[0].Port, "noc")).Close()
+	taken.Close()
+	h.reload(wide, 0)
+	lives(t, "a session on the old address", s)
+	for _, port := range []uint16{opts.Port, opts.Devices[0].Port} {
+		dialWith(t, port, "127.0.0.3", password(map[bool]string{true: "noc@edge-1", false: "noc"}[port == opts.Port], "right"))
+	}
+}
+
+// silentListener is a socket that nobody connects to.
+type silentListener struct{ closed chan struct{} }
+
+func (l silentListener) Accept() (net.Conn, error) {
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l silentListener) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func (l silentListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// Of ten thousand ports a reload opens and closes only those that change.
+func TestReloadOfManyDevices(t *testing.T) {
+	const many = 10000
+	opts := nocOptions(t)
+	var opened atomic.Int64
+	opts.Listen = func(netip.Addr, uint16) (net.Listener, error) {
+		opened.Add(1)
+		return silentListener{make(chan struct{})}, nil
+	}
+	opts.Ports, opts.PortStore = PortRange{40000, 40000 + many}, &portMemory{}
+	for i := range many / 2 {
+		opts.Devices = append(opts.Devices, DeviceConfig{Name: fmt.Sprintf("edge-%d", i), Port: uint16(20000 + i)})
+	}
+	h := serve(t, opts)
+	for i := range many / 2 {
+		if err := h.AddDevice(fmt.Sprintf("dev-%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := opened.Load()
+	begin := time.Now()
+	h.reload(opts, 0)
+	t.Logf("nothing changed: %v", time.Since(begin))
+	opts.Devices = slices.Clone(opts.Devices)
+	opts.Devices[7].Port = 30000
+	opts.Devices = opts.Devices[:many/2-1]
+	begin = time.Now()
+	h.reload(opts, 0)
+	t.Logf("one moved, one removed: %v", time.Since(begin))
+	if n := opened.Load() - before; n != 1 {
+		t.Errorf("%d ports were opened", n)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.sockets); n != many {
+		t.Errorf("there are %d ports", n)
 	}
 }

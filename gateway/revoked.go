@@ -16,8 +16,13 @@ func (g *Gateway) EndRevoked() int {
 
 // endIfRevoked reports whether it was this that ended the session.
 func (s *tlsSession) endIfRevoked() bool {
-	err := s.opts.TLS.Anchors.Revoked(s.tls.ConnectionState().PeerCertificates)
-	if err == nil || s.ctx.Err() != nil {
+	// The anchors are those of now: a reload brings others.
+	o := s.conn.e.g.opts().TLS
+	if o == nil || s.ctx.Err() != nil {
+		return false
+	}
+	err := o.Anchors.Revoked(s.conn.shown.certificates)
+	if err == nil {
 		return false
 	}
 	s.end(&ending{reason: "the manager's certificate was revoked", detail: err, abrupt: true})

@@ -16,7 +16,10 @@ type sshSession struct {
 	requests <-chan *ssh.Request
 
 	asked bool // for the subsystem, or something else
-	early *earlyReader
+	// answered is closed when the subsystem was confirmed; nil while nobody has
+	// asked for it.
+	answered chan struct{}
+	early    *earlyReader
 }
 
 func newSSHSession(c *sshConn, channel ssh.Channel, requests <-chan *ssh.Request) *sshSession {
@@ -62,6 +65,7 @@ func (s *sshSession) answer(request *ssh.Request) {
 	case isNetconf(request):
 		s.asked = true
 		close(s.early.asked)
+		s.answered = make(chan struct{})
 		s.work.Go(func() { s.run(request) })
 	default:
 		s.asked = true
@@ -80,6 +84,7 @@ func isNetconf(request *ssh.Request) bool {
 func (s *sshSession) run(request *ssh.Request) {
 	d, l, why := s.find()
 	_ = request.Reply(true, nil)
+	close(s.answered)
 	s.carry(d, l, why)
 }
 
@@ -89,6 +94,9 @@ func (s *sshSession) finish(why *ending) {
 	defer s.conn.finished(s)
 	late := time.AfterFunc(why.grace(s.opts.StallTimeout), s.conn.kill)
 	defer late.Stop()
+	if s.answered != nil {
+		<-s.answered // a manager that waits for its device waits no longer
+	}
 	// Behind a blocked write the sentence would never come through, and what
 	// follows neither.
 	if why.sentence != "" && !s.stream.blocked() {
