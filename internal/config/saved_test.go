@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -196,8 +195,10 @@ func TestNothingSavedChangesWhatIsSaidOfTheFile(t *testing.T) {
 		savedSession("zz", `address = "192.0.2.66"`), savedSession("zy", "address = \"192.0.2.10\"\nport = 830\ntls_port = 20001"),
 		savedSession("edge-1", ""), savedCallhomeUser("nobody"),
 	}
-	files, _ := filepath.Glob("*.hcl")
-	for _, file := range files {
+	for _, file := range []string{
+		"valid-minimal.hcl", "warning-no-users.hcl", "warning-no-ports.hcl", "warning-pinned-without-pins.hcl", "warning-secret-literal.hcl", "warning-tls-no-port.hcl",
+		"warning-tls-no-user.hcl", "warning-listener.hcl", "invalid-port-twice.hcl", "invalid-session-user.hcl", "invalid-tls-port-nobody.hcl",
+	} {
 		alone, before := Load(file, Options{Getenv: testGetenv})
 		c, after := Load(file, Options{Getenv: testGetenv, Saved: saved})
 		if (alone == nil) != (c == nil) || before.Error() != after.Error() {
