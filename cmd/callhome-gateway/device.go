@@ -81,44 +81,6 @@ its port, how its last call ended and why, and its capabilities.`,
 	return cmd
 }
 
-func newDeviceApprove(gateway *gatewayFlags) *cobra.Command {
-	var r control.ApproveRequest
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "approve DEVICE",
-		Short: "Let a device in that waits for approval",
-		Long: `Approves the identity of a device: from its next call on the gateway logs in to it,
-and managers reach it under its name. A device that matches a session entry by
-its address takes that entry's name; for others, give one with --name.
-
-A name that belongs to another identity stays with it, unless --replace is given:
-use that when a device has got a new host key or certificate, or was exchanged. An approved
-device, or one that was trusted on first use, gets another name or user when it
-is approved again.`,
-		Example: `  callhome-gateway device approve SHA256:nThbg6kX --name edge-1
-  callhome-gateway device approve SHA256:nThbg6kX --name edge-1 --user fleet --replace
-  callhome-gateway device approve 9F:86:D0:81:88:4C --name edge-2`,
-		Args:              arguments(1, 1, "DEVICE"),
-		ValidArgsFunction: completePending(gateway),
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
-			r.Device = args[0]
-			d, err := client.Approve(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), []control.Device{d})
-			}
-			return printApproved(cmd.OutOrStdout(), d)
-		}),
-	}
-	cmd.Flags().StringVar(&r.Name, "name", "", "the device's `NAME`: letters, digits and hyphens")
-	cmd.Flags().StringVar(&r.User, "user", "", "log in to it with this user `ENTRY` of the configuration (default: the callhome users)")
-	cmd.Flags().BoolVar(&r.Replace, "replace", false, "take the name from the identity that has it")
-	addJSON(cmd, &asJSON)
-	return cmd
-}
-
 func newDeviceReject(gateway *gatewayFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reject DEVICE...",

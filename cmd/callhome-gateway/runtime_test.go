@@ -29,6 +29,14 @@ func (g *fakeGateway) Reload(context.Context) (control.ReloadResult, error) {
 	return control.ReloadResult{Warnings: []string{hostile}, NeedRestart: []string{"state_dir"}, Links: 1, Sessions: 2}, nil
 }
 
+func (g *fakeGateway) ApproveList(_ context.Context, list string) ([]control.Device, error) {
+	g.note("approve", list)
+	if list == "bad" {
+		return nil, fmt.Errorf("%w: line 1: it is bad", control.ErrInvalid)
+	}
+	return []control.Device{{Name: "edge-1"}}, nil
+}
+
 func (g *fakeGateway) Rename(_ context.Context, r control.RenameRequest) (control.Device, error) {
 	return control.Device{Name: r.Name}, nil
 }
@@ -140,6 +148,10 @@ func TestRunTimeCommands(t *testing.T) {
 	if err := os.WriteFile(key, []byte("-----BEGIN"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	bad := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(bad, []byte("bad"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args   string
 		status int
@@ -149,6 +161,11 @@ func TestRunTimeCommands(t *testing.T) {
 		"reload":                  {"reload", 0, "", []string{"1 link and 2 manager sessions ended", `warning: "evil\x1b[31m\n"`, "needs a restart: state_dir"}},
 		"rename":                  {"device rename edge-1 edge-2", 0, "", []string{"renamed edge-1 as edge-2"}},
 		"rename nothing":          {"device rename edge-1", 2, "", []string{"NAME is missing"}},
+		"approve a list":          {"device approve --file -", 0, "approve sesame", []string{"approved 1 device: each is let in when it calls\n"}},
+		"approve a bad list":      {"device approve --file " + bad, 1, "approve bad", []string{bad + ": invalid request: line 1: it is bad"}},
+		"approve no list":         {"device approve --file nowhere", 1, "", []string{"reading the list: open nowhere"}},
+		"approve two things":      {"device approve --file - --name edge-1", 2, "", []string{"--file FILE stands alone"}},
+		"approve more things":     {"device approve --file - SHA256:abc", 2, "", []string{"--file FILE stands alone"}},
 		"callhome-server":         {"callhome-server status", 0, "", []string{"calls are accepted, by an operator's command 0s ago", "LISTENER", "0.0.0.0:4334  listening", "olts      tls        0.0.0.0:4435  closed"}},
 		"start":                   {"callhome-server start --address 192.0.2.1 --port 4334 --tls-port 0", 0, `start {"address":"192.0.2.1","port":4334,"tls_port":0}`, []string{"calls are accepted\n"}},
 		"start as configured":     {"callhome-server start", 0, "start {}", nil},
@@ -207,14 +224,15 @@ func TestRunTimeCommands(t *testing.T) {
 func TestRunTimeCommandsInJSON(t *testing.T) {
 	_, socket := startFake(t)
 	for args, fields := range map[string]string{
-		"callhome-user list":     "order name username from",
-		"user list":              "name username methods callhome from",
-		"session list":           "name state identities port from",
-		"session save edge-1":    "name hcl",
-		"failure list":           "device user identity since expires",
-		"failure clear --all":    "cleared",
-		"events":                 "number time kind device",
-		"device rename edge-1 a": "name state",
+		"callhome-user list":              "order name username from",
+		"user list":                       "name username methods callhome from",
+		"session list":                    "name state identities port from",
+		"session save edge-1":             "name hcl",
+		"failure list":                    "device user identity since expires",
+		"failure clear --all":             "cleared",
+		"events":                          "number time kind device",
+		"device approve --file /dev/null": "name state identity",
+		"device rename edge-1 a":          "name state",
 		"user save a --username b --private-key /dev/null": "name callhome",
 	} {
 		r := runWith(socket, append(strings.Fields(args), "--json")...)

@@ -32,6 +32,11 @@ type Backend interface {
 	Device(ctx context.Context, name string) (Device, error)
 	// Approve returns the device as it is known from now on.
 	Approve(ctx context.Context, r ApproveRequest) (Device, error)
+	// ApproveList approves all devices of a list, or none: before they have
+	// called, too. Each line is a fingerprint or a key, a name and, where it is not
+	// one of the callhome-users, a user entry. The error names the lines. Of the
+	// devices that it returns, in the order of the list, no more is told than that.
+	ApproveList(ctx context.Context, list string) ([]Device, error)
 	// Reject removes a pending identity, given as in ApproveRequest.Device,
 	// and returns it.
 	Reject(ctx context.Context, device string) (Device, error)

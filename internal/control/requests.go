@@ -55,6 +55,12 @@ func (c *Client) Approve(ctx context.Context, r ApproveRequest) (result Device, 
 	return result, err
 }
 
+// ApproveList implements Backend.
+func (c *Client) ApproveList(ctx context.Context, list string) (devices []Device, err error) {
+	err = c.ask(ctx, http.MethodPost, "/v1/approve-list", listed{list}, &devices)
+	return devices, err
+}
+
 // Reject implements Backend.
 func (c *Client) Reject(ctx context.Context, device string) (result Device, err error) {
 	err = c.ask(ctx, http.MethodPost, "/v1/reject", target{device}, &result)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,9 @@ func (b *fakeBackend) Reload(context.Context) (ReloadResult, error) {
 }
 func (b *fakeBackend) Backup(_ context.Context, w io.Writer) error {
 	return errors.Join(writeParts(w), b.note("backup", nil))
+}
+func (b *fakeBackend) ApproveList(_ context.Context, list string) ([]Device, error) {
+	return []Device{{Name: "edge-1"}}, b.note("approve", len(list))
 }
 func (b *fakeBackend) Rename(_ context.Context, r RenameRequest) (Device, error) {
 	return Device{Name: r.Name}, b.note("rename", r)
@@ -118,6 +122,7 @@ func TestRequestsArriveAsTheyWereGiven(t *testing.T) {
 		ask        func() (any, error)
 	}{
 		{"reload <nil>", "{Warnings:[a] NeedRestart:[state_dir] Links:1 Sessions:2}", func() (any, error) { return c.Reload(ctx) }},
+		{"approve 1048576", "edge-1", func() (any, error) { d, err := c.ApproveList(ctx, strings.Repeat("x", 1<<20)); return d[0].Name, err }},
 		{"rename {Device:edge-1 Name:edge-2}", "edge-2", func() (any, error) {
 			d, err := c.Rename(ctx, RenameRequest{Device: "edge-1", Name: "edge-2"})
 			return d.Name, err

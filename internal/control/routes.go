@@ -8,11 +8,20 @@ import (
 	"net/http"
 )
 
-const maxBody = 64 << 10
+const (
+	maxBody = 64 << 10
+	// maxListBody is for a list of a hundred thousand devices with their keys.
+	maxListBody = 64 << 20
+)
 
 // target is the body of the requests that name a device and no more.
 type target struct {
 	Device string `json:"device"`
+}
+
+// listed is the body of the request that approves a list.
+type listed struct {
+	List string `json:"list"`
 }
 
 // named is the body of the requests that name an entry and no more.
@@ -32,6 +41,7 @@ func (s *server) routes() http.Handler {
 		return b.Device(r.Context(), r.PathValue("name"))
 	}))
 	mux.HandleFunc("POST /v1/approve", s.query(with(b.Approve)))
+	mux.HandleFunc("POST /v1/approve-list", s.queryUpTo(maxListBody, with(func(ctx context.Context, l listed) ([]Device, error) { return b.ApproveList(ctx, l.List) })))
 	mux.HandleFunc("POST /v1/reject", s.query(with(func(ctx context.Context, t target) (Device, error) { return b.Reject(ctx, t.Device) })))
 	mux.HandleFunc("POST /v1/rename", s.query(with(b.Rename)))
 	mux.HandleFunc("POST /v1/forget", s.query(onDevice(b.Forget)))
@@ -111,11 +121,14 @@ func onEntry(do func(ctx context.Context, name string) error) handler {
 	return with(func(ctx context.Context, n named) (struct{}, error) { return struct{}{}, do(ctx, n.Name) })
 }
 
-func (s *server) query(handle handler) http.HandlerFunc {
+func (s *server) query(handle handler) http.HandlerFunc { return s.queryUpTo(maxBody, handle) }
+
+// queryUpTo answers requests whose body has no more than that many bytes.
+func (s *server) queryUpTo(bound int64, handle handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, bound)
 		result, err := handle(r.WithContext(ctx))
 		if err != nil {
 			s.refuse(w, r, err)

@@ -31,6 +31,52 @@ func (b backend) Approve(ctx context.Context, r control.ApproveRequest) (control
 	return b.Device(ctx, device.Name)
 }
 
+// ApproveList implements control.Backend.
+func (b backend) ApproveList(_ context.Context, list string) ([]control.Device, error) {
+	lines, err := store.ReadApprovals(strings.NewReader(list))
+	if err != nil {
+		return nil, fmt.Errorf("%w: no device was approved: %w", control.ErrInvalid, err)
+	}
+	for _, l := range lines {
+		if l.User != "" && b.settings().Callhome.NamedUsers[l.User] == nil {
+			return nil, fmt.Errorf("%w: no device was approved: line %d: there is no user entry %.80q", control.ErrInvalid, l.Line, l.User)
+		}
+	}
+	approved, err := b.store.ApproveAll(lines)
+	if err != nil {
+		return nil, err
+	}
+	b.start(func(ctx context.Context) error { return b.addDevices(ctx, approved) })
+	devices := make([]control.Device, len(approved))
+	for i, device := range approved {
+		devices[i] = control.Device{
+			Name: device.Name, State: control.StateAway, Transport: string(transportOf(device.Identity)),
+			Identity: device.Identity.Fingerprint, KeyType: device.Identity.Type, User: device.User,
+		}
+	}
+	b.log.Info("a list of devices was approved", "devices", len(devices))
+	b.events.operator("", "approved a list of %d devices", len(devices))
+	return devices, nil
+}
+
+// addDevices opens the endpoints of devices that were approved. Each port is
+// stored on its own: it takes most of a minute for ten thousand, and nobody has to
+// wait for it.
+func (b backend) addDevices(ctx context.Context, devices []auth.Device) error {
+	for _, device := range devices {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := b.gateway.AddDevice(device.Name); err != nil {
+			b.log.Warn("an approved device has no endpoint", "device", device.Name, "error", err)
+		}
+		if !b.remembers(device.Name) { // it was forgotten meanwhile
+			b.gateway.Forget(device.Name)
+		}
+	}
+	return nil
+}
+
 // dismiss ends what goes on under a name that an approval has taken from a
 // device, or that the device itself had before.
 func (b backend) dismiss(name string, approved auth.Device) {
