@@ -3,14 +3,26 @@ package daemon
 import (
 	"context"
 	"io"
+	"strings"
 
 	"callhome-gateway/internal/audit"
+	"callhome-gateway/internal/store"
 )
 
 // Backup implements control.Backend.
-func (b backend) Backup(_ context.Context, w io.Writer) error { return b.store.Backup(w) }
+func (b backend) Backup(_ context.Context, w io.Writer) error {
+	b.log.Info("an operator makes a backup")
+	b.events.operator("", "made a backup")
+	return b.store.Backup(w)
+}
 
 // Trace implements control.Backend.
 func (b backend) Trace(ctx context.Context, device string, w io.Writer) error {
-	return audit.Trace(ctx, b.gateway, device, w, b.settings().Audit.Redact)
+	name := strings.ToLower(device)
+	if _, known := b.deviceStatus()[name]; !known {
+		return store.UnknownDevice(device)
+	}
+	b.log.Info("an operator traces a device", "device", name)
+	b.events.operator(name, "traced")
+	return audit.Trace(ctx, b.gateway, name, w, b.settings().Audit.Redact)
 }
