@@ -448,3 +448,41 @@ func TestAStateThatIsCutOffIsDamaged(t *testing.T) {
 		}
 	}
 }
+
+func TestAStateThatWasOverwrittenIsDamaged(t *testing.T) {
+	dir, s := somethingIn(t)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good := fileOf(t, dir)
+	page, damaged := os.Getpagesize(), 0
+	for at := 2 * page; at < len(good); at += page {
+		for _, fill := range []byte{0, 0x55, 0xff} {
+			bad := bytes.Clone(good)
+			copy(bad[at:], bytes.Repeat([]byte{fill}, page))
+			other := stateDir(t)
+			if err := errors.Join(os.Mkdir(other, 0o700), os.WriteFile(filepath.Join(other, fileName), bad, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Open(other, nil)
+			if err == nil { // nothing was there that counts
+				s.Close()
+				checkDevices(t, other)
+			} else if damaged++; !errors.Is(err, errDamaged) {
+				t.Errorf("page %d full of %x: %v", at/page, fill, err)
+			}
+		}
+	}
+	if damaged == 0 {
+		t.Error("nothing was damaged")
+	}
+}
+
+func checkDevices(t *testing.T, dir string) {
+	t.Helper()
+	s := mustOpen(t, dir)
+	defer s.Close()
+	if len(s.Named("edge-1")) != 1 {
+		t.Errorf("a device is lost, and nobody was told")
+	}
+}

@@ -61,7 +61,11 @@ func openBolt(path string, readOnly bool) (disk, error) {
 	case errors.As(err, &system):
 		return nil, fmt.Errorf("opening the state file: %w", err)
 	}
-	return nil, fmt.Errorf("%s %w (%w): restore it from a backup, or move it away to start anew", path, errDamaged, err)
+	return nil, damaged(path, err)
+}
+
+func damaged(path string, err error) error {
+	return fmt.Errorf("%s %w (%w): restore it from a backup, or move it away to start anew", path, errDamaged, err)
 }
 
 // whole fails if the file has ended before its last page: to go on would be to
@@ -109,11 +113,15 @@ func (d boltDisk) load(visit func(table, key string, value []byte) error) error 
 		return err
 	}
 	defer tx.Rollback()
-	return survive(func() error {
+	err = survive(func() error {
 		return tx.ForEach(func(table []byte, b *bbolt.Bucket) error {
 			return b.ForEach(func(k, v []byte) error { return visit(string(table), string(k), v) })
 		})
 	})
+	if errors.Is(err, errBroken) {
+		return damaged(d.db.Path(), err)
+	}
+	return err
 }
 
 func (d boltDisk) apply(changes []change) error {
