@@ -32,7 +32,8 @@ const (
 	// defaultBodyLimit is what is written of a request, in bytes, unless
 	// body_limit says otherwise.
 	defaultBodyLimit = 16 << 10
-	maxBodyLimit     = 16 << 20
+	// maxBodyLimit: every request that waits for its reply holds as much in memory.
+	maxBodyLimit = 1 << 20
 )
 
 func (d *decoder) audit(c *Config, blocks []auditBlock) {
