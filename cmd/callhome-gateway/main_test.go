@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"callhome-gateway/auth"
 	"callhome-gateway/internal/devicesim"
 	"callhome-gateway/internal/testport"
 
@@ -66,7 +69,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"PORT1", "PORT2", "PORT3"} {
+			for _, name := range []string{"PORT1", "PORT2", "PORT3", "PORT4"} {
 				env.Setenv(name, fmt.Sprint(testPorts.Free(t)))
 			}
 			// A program with the race detector sleeps for a second before it exits.
@@ -74,7 +77,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"expand": expand, "await": await, "fingerprint": setFingerprint,
+			"expand": expand, "await": await, "fingerprint": setFingerprint, "devicename": setName, "sshkey": writeKey,
 		},
 	})
 }
@@ -89,9 +92,26 @@ func expand(ts *testscript.TestScript, _ bool, files []string) {
 	}
 }
 
-// fingerprint VARIABLE SEED sets the variable to that of the device.
+// setFingerprint is the script command fingerprint VARIABLE SEED, which sets the
+// variable to that of the device.
 func setFingerprint(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], fingerprint(ts, args[1]))
+}
+
+// setName is the script command devicename VARIABLE SEED, which sets the variable
+// to the name that the device gets when it is trusted on first use.
+func setName(ts *testscript.TestScript, _ bool, args []string) {
+	digest := auth.Identity{Fingerprint: fingerprint(ts, args[1])}.Digest()
+	ts.Setenv(args[0], fmt.Sprintf("dev-%x", digest[:8]))
+}
+
+// writeKey is the script command sshkey FILE, which makes a private key.
+func writeKey(ts *testscript.TestScript, _ bool, args []string) {
+	_, key, err := ed25519.GenerateKey(nil)
+	ts.Check(err)
+	block, err := ssh.MarshalPrivateKey(key, "")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), pem.EncodeToMemory(block), 0o600))
 }
 
 // await PATTERN COMMAND... runs the command until it succeeds and prints what

@@ -214,8 +214,8 @@ func (d *daemon) ended(o callhome.Outcome) {
 // detached notes that a link has ended.
 func (d *daemon) detached(l *callhome.Link) {
 	d.gateway.Detach(l)
+	d.events.away(l)
 	if d.remembers(l.Name()) {
-		d.events.away(l)
 		d.store.NoteSeen(l.Name(), time.Now())
 	}
 }

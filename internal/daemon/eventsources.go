@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"callhome-gateway/callhome"
@@ -49,7 +50,7 @@ func (l *events) reloaded(r control.ReloadResult, err error) {
 	e := control.Event{Time: time.Now(), Kind: control.EventReload, Detail: fmt.Sprintf("the configuration was read again: %d links and %d manager sessions were ended", r.Links, r.Sessions)}
 	last := &control.Reload{Time: e.Time, OK: err == nil}
 	if err != nil {
-		last.Error = err.Error()
+		last.Error = strings.ReplaceAll(err.Error(), "\n", "; ")
 		e.Detail = "the configuration was read again, and nothing has changed: " + last.Error
 	}
 	l.mu.Lock()
