@@ -156,11 +156,18 @@ func TestWhatDoesNotFitIsNotSaved(t *testing.T) {
 		Text: fmt.Sprintf("session \"edge-2\" {\n  address = \"192.0.2.2\"\n  port = %d\n}\n", port)}))
 	refused("a session with that port in place of the one before", "in use", save(store.Saved{Kind: store.SavedSession, Name: "edge-1",
 		Text: fmt.Sprintf("session \"edge-1\" {\n  address = \"192.0.2.1\"\n  user = \"olt\"\n  port = %d\n}\n", port)}))
+	_, err = f.unsave(t.Context(), store.SavedUser, "olt")
+	refused("a session needs the user", "session edge-1 would not count", err)
+	// What shows only when it is stored already is put back.
+	f.write(t, fmt.Sprintf("session \"other\" {\n  address = \"192.0.2.9\"\n  port = %d\n}\n", port))
+	moved := savedSession
+	moved.Text = strings.ReplaceAll(moved.Text, "192.0.2.1", "192.0.2.3")
+	refused("the file has changed, and a port of it is taken", "in use", save(moved, savedPlace))
 	if f.store.Saved()[1].Text != savedSession.Text {
 		t.Error("the old text was not put back")
 	}
-	_, err = f.unsave(t.Context(), store.SavedUser, "olt")
-	refused("a session needs the user", "session edge-1 would not count", err)
+	_, err = f.unsave(t.Context(), store.SavedSession, "edge-1")
+	refused("the same for what is removed", "in use", err)
 	f.write(t, "nonsense")
 	refused("the file is broken", "config.hcl:", save(savedPlace))
 }
