@@ -152,11 +152,15 @@ func splice(over callhome.Transport) func(*testing.B) *netconf.Conn {
 }
 
 // gatewayFor connects them through a gateway that speaks the same to both.
-func gatewayFor(over callhome.Transport, sessions gateway.SessionMode) func(*testing.B) *netconf.Conn {
+func gatewayFor(over callhome.Transport, sessions gateway.SessionMode, changes ...func(*gateway.Options)) func(*testing.B) *netconf.Conn {
 	return func(b *testing.B) *netconf.Conn {
 		c := newCredentials(b)
 		port := freePort(b)
-		g, err := gateway.New(c.options(b, over, port, sessions))
+		options := c.options(b, over, port, sessions)
+		for _, change := range changes {
+			change(&options)
+		}
+		g, err := gateway.New(options)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -44,6 +44,7 @@ func (h *hearing) Read(p []byte) (int, error) {
 
 // result returns what the reply says, once it was read to its end.
 func (h *hearing) result(inPlace bool) string {
+	h.reply.Finish()
 	switch {
 	case h.reply.Failed() && inPlace:
 		return ResultRefused

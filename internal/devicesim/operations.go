@@ -55,7 +55,7 @@ var operations = map[xml.Name]operation{
 	base("cancel-commit"):   {do: (*session).cancelCommit, params: []string{"persist-id"}, offered: withCancel},
 	notificationName("create-subscription"): {do: (*session).subscribe, offered: withNotification,
 		params: []string{"stream", "filter", "startTime", "stopTime"}},
-	simName("blob"):   {do: (*session).blob, params: []string{"size"}},
+	simName("blob"):   {do: (*session).blob, params: []string{"size", "elements"}},
 	simName("sleep"):  {do: (*session).sleep, params: []string{"milliseconds"}},
 	simName("echo"):   {do: (*session).echo},
 	simName("flawed"): {do: (*session).flawed, params: []string{"flaw"}},

@@ -19,7 +19,8 @@ const maxSleep = time.Hour
 
 func simName(local string) xml.Name { return xml.Name{Space: NamespaceSim, Local: local} }
 
-// blob answers with as many bytes of text as asked for, without holding them.
+// blob answers with as many bytes of text as asked for, or with elements of not
+// more, without holding them.
 func (s *session) blob(op *node) (reply, *netconf.RPCError) {
 	text, fault := blobText(op)
 	return reply{stream: text}, fault
@@ -42,9 +43,13 @@ func blobText(blob *node) (io.Reader, *netconf.RPCError) {
 	if err != nil || size < 0 {
 		return nil, errBadElement("size")
 	}
+	filling := &filler{text: fillerText, left: size}
+	if blob.child(simName("elements")) != nil {
+		filling = &filler{text: fillerElements, left: size - size%int64(len(fillerElement))}
+	}
 	return io.MultiReader(
 		strings.NewReader(`<blob xmlns="`+NamespaceSim+`">`),
-		&filler{left: size},
+		filling,
 		strings.NewReader(`</blob>`),
 	), nil
 }
@@ -52,16 +57,25 @@ func blobText(blob *node) (io.Reader, *netconf.RPCError) {
 // fillerText is text in lines of 64 bytes.
 var fillerText = strings.Repeat(strings.Repeat("0123456789abcdef", 4)[:63]+"\n", 1024)
 
-// filler reads as text of a given length.
-type filler struct{ left, offset int64 }
+// fillerElements are elements as configurations have them, many to a line of text.
+var fillerElements = strings.Repeat(fillerElement, 512)
+
+const fillerElement = "<interface>\n  <name>GigabitEthernet0/0/0/17</name>\n  <description>uplink</description>\n" +
+	"  <enabled>true</enabled>\n  <mtu>9000</mtu>\n  <ipv4><address><ip>192.0.2.1</ip><prefix-length>24</prefix-length></address></ipv4>\n</interface>\n"
+
+// filler reads as as much of a text, again and again.
+type filler struct {
+	text         string
+	left, offset int64
+}
 
 func (f *filler) Read(p []byte) (int, error) {
 	if f.left == 0 {
 		return 0, io.EOF
 	}
-	n := copy(p[:min(int64(len(p)), f.left)], fillerText[f.offset:])
+	n := copy(p[:min(int64(len(p)), f.left)], f.text[f.offset:])
 	f.left -= int64(n)
-	f.offset = (f.offset + int64(n)) % int64(len(fillerText))
+	f.offset = (f.offset + int64(n)) % int64(len(f.text))
 	return n, nil
 }
 

@@ -6,12 +6,23 @@ import "bytes"
 // 6241 are shorter. A longer name is none that is looked for.
 const maxScanned = 64
 
-// ReplyScanner tells what an rpc-reply says of its rpc while it passes, at a
-// fraction of what a Checker costs: it goes by local names, whatever their
-// namespace, and only counts how deep everything else is. What it makes of a
-// document that is not well-formed means nothing. The zero value is ready for a
-// reply. It is used by one goroutine at a time.
+// How much of a long reply a ReplyScanner looks at, in bytes.
+const (
+	scanStart = 8 << 10
+	scanEnd   = 8 << 10
+)
+
+// ReplyScanner tells what an rpc-reply says of its rpc while it passes, at little
+// cost: it goes by local names, whatever their namespace, and of a reply that is
+// long and has begun with data it looks at the start and at the end only. There an
+// rpc-error is seen that stands behind all data; one in the midst of more than 16
+// KiB of them is not (RFC 6241 has errors in front of data, in its schema). What it
+// makes of a document that is not well-formed means nothing. The zero value is
+// ready for a reply. It is used by one goroutine at a time.
 type ReplyScanner struct {
+	seen int
+	tail []byte // of what was not scanned; nil while all is
+
 	state  scanState
 	quote  byte    // that is open in a tag
 	last   [2]byte // what came last, of what ends with two characters and ">"
@@ -50,6 +61,14 @@ const (
 	fieldTag
 )
 
+// Finish is called at the end of the reply, before what it said is asked for.
+func (s *ReplyScanner) Finish() {
+	if s.tail != nil {
+		s.ending()
+		s.tail = nil
+	}
+}
+
 // OK reports whether the reply says ok, or has nothing but warnings, and no
 // error.
 func (s *ReplyScanner) OK() bool { return !s.failed && (s.ok || s.warned && !s.data) }
@@ -65,10 +84,25 @@ func (s *ReplyScanner) ErrorTag() string { return s.first }
 // Write takes the next bytes of the reply. What follows the first error is of
 // no matter any more.
 func (s *ReplyScanner) Write(p []byte) (int, error) {
+	if s.tail != nil {
+		s.keepTail(p)
+		return len(p), nil
+	}
 	for i := 0; i < len(p) && !s.failed; {
+		if s.seen+i > scanStart && s.dull() {
+			s.tail = make([]byte, 0, 2*scanEnd)
+			s.keepTail(p[i:])
+			break
+		}
 		i += s.scan(p[i:])
 	}
+	s.seen += len(p)
 	return len(p), nil
+}
+
+// dull reports whether there are data, and nothing else so far.
+func (s *ReplyScanner) dull() bool {
+	return s.state == scanText && s.depth >= depthOperation && s.inError == 0 && !s.warned && !s.ok
 }
 
 // scan takes at least a byte of p, or none and sets another state.

@@ -12,6 +12,7 @@ func scanned(doc string, n int) (ok, failed bool, tag string) {
 	for part := range slices.Chunk([]byte(doc), n) {
 		_, _ = s.Write(part)
 	}
+	s.Finish()
 	return s.OK(), s.Failed(), s.ErrorTag()
 }
 
@@ -70,6 +71,44 @@ func TestReplyScanner(t *testing.T) {
 	}
 }
 
+// Of a long reply the start and the end are looked at.
+func TestReplyScannerOfALongReply(t *testing.T) {
+	data := "<data>" + strings.Repeat("<a><b>c</b></a>\n", 4000) + "</data>"
+	long := rpcError(strings.Repeat("x", 3*scanEnd), "error")
+	for name, test := range map[string]struct {
+		content    string
+		ok, failed bool
+		tag        string
+	}{
+		"data":                     {data, false, false, ""},
+		"ok behind":                {data + "<nc:ok/>", true, false, ""},
+		"okay behind":              {data + "<okay/>", false, false, ""},
+		"text behind":              {"<r>" + data + "ok/></r>", false, false, ""},
+		"error behind":             {data + " " + rpcError("in-use", "error") + "\n", false, true, "in-use"},
+		"errors behind":            {data + rpcError("a", "warning") + rpcError("b", "error") + rpcError("c", "error"), false, true, "b"},
+		"warning behind":           {data + rpcError("a", "warning"), false, false, "a"},
+		"error in front":           {rpcError("in-use", "error") + data, false, true, "in-use"},
+		"warning in front":         {rpcError("a", "warning") + data + rpcError("in-use", "error") + data, false, true, "in-use"},
+		"long error":               {data + long, false, true, ""},
+		"wrapped error":            {"<results>" + data + rpcError("in-use", "error") + "</results>", false, true, "in-use"},
+		"error in data":            {"<data>" + data + rpcError("in-use", "error") + "</data>", false, false, ""},
+		"error deep":               {"<r><s>" + data + rpcError("in-use", "error") + "</s></r>", false, false, ""},
+		"error in CDATA":           {"<r><![CDATA[" + data + rpcError("x", "error") + "]]></r>", false, false, ""},
+		"error in a comment":       {data + "<!--" + rpcError("x", "error") + "-->", false, false, ""},
+		"error in the midst":       {data + rpcError("in-use", "error") + data, false, false, ""},
+		"error in the midst of 8K": {data[:6+16*187] + "</data>" + rpcError("in-use", "error") + data, false, true, "in-use"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := `<nc:rpc-reply xmlns:nc="` + NamespaceBase + `">` + test.content + "</nc:rpc-reply>\n"
+			for _, n := range []int{1, 1000, pieceSize, len(doc)} {
+				if ok, failed, tag := scanned(doc, n); ok != test.ok || failed != test.failed || tag != test.tag {
+					t.Errorf("in parts of %d: ok %t, failed %t, tag %q", n, ok, failed, tag)
+				}
+			}
+		})
+	}
+}
+
 // A Checker goes by namespaces too. Where all is in the base namespace both
 // must come to the same, for every well-formed reply.
 func FuzzReplyScanner(f *testing.F) {
@@ -109,6 +148,7 @@ func BenchmarkReplyScanner(b *testing.B) {
 				for part := range slices.Chunk(doc, pieceSize) {
 					_, _ = s.Write(part)
 				}
+				s.Finish()
 			}
 		})
 	}
