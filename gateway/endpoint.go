@@ -93,7 +93,7 @@ func (g *Gateway) openEndpoint(d *device, transport callhome.Transport) error {
 	if !d.opened(e) {
 		g.close(e)
 		if g.known(d.name) == nil {
-			g.noteStore(d.name, g.ports.forget(d.name))
+			g.noteStore(d.name, g.ports.forget(map[string]bool{d.name: true}))
 		}
 		return nil
 	}

@@ -220,8 +220,9 @@ func (g *Gateway) Forget(name string) {
 	for _, e := range d.forget() {
 		g.close(e)
 	}
-	g.dismiss(func(c *managerConn) *ending { return c.removed(map[string]bool{name: true}) })
-	if err := g.ports.forget(name); err != nil {
+	gone := map[string]bool{name: true}
+	g.dismiss(func(c *managerConn) *ending { return c.removed(gone) })
+	if err := g.ports.forget(gone); err != nil {
 		g.opts().Log.Warn("cannot note that a port is free again", "device", name, "error", err)
 	}
 }

@@ -34,9 +34,7 @@ func (g *Gateway) newPlan(now *settings, gone map[string]bool) (*plan, error) {
 	if p.ports, p.later, err = g.ports.with(&now.Options); err != nil {
 		return nil, err
 	}
-	for name := range gone {
-		_ = p.ports.forget(name) // which cannot fail before it is stored
-	}
+	_ = p.ports.forget(gone) // which cannot fail before it is stored
 	if err = p.openAll(gone); err != nil {
 		return nil, errors.Join(err, p.undo())
 	}

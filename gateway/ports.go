@@ -265,13 +265,33 @@ func (b *portBook) giveBack(device string, port uint16, known bool) error {
 	return b.store.SetPort(a)
 }
 
-// forget marks the device's port as one to give away last.
-func (b *portBook) forget(device string) error {
-	b.mu.Lock()
-	port, ok := b.port[device]
-	b.mu.Unlock()
-	if !ok {
-		return nil
+// forget marks all ports that the devices have, or have had, as those to give away
+// last.
+func (b *portBook) forget(devices map[string]bool) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	if changed := b.forgetPorts(devices); len(changed) > 0 {
+		return b.store.SetPort(changed...)
 	}
-	return b.giveBack(device, port, true)
+	return nil
+}
+
+func (b *portBook) forgetPorts(devices map[string]bool) (changed []PortAssignment) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for port, a := range b.owner {
+		if !devices[a.Device] || a.Forgotten {
+			continue
+		}
+		a.Forgotten, a.Since = true, time.Now()
+		b.owner[port] = a
+		if b.assignable(port) {
+			b.stale[port] = struct{}{}
+		}
+		changed = append(changed, a)
+	}
+	for device := range devices {
+		delete(b.port, device)
+	}
+	return changed
 }

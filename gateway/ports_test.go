@@ -42,7 +42,7 @@ func TestPortsAreKeptAndForgottenOnesComeLast(t *testing.T) {
 		t.Errorf("gave %v", got)
 	}
 	for _, name := range []string{"b", "a"} {
-		if err := b.forget(name); err != nil {
+		if err := b.forget(map[string]bool{name: true}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Millisecond) // the clock tells which came first

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,12 +10,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"callhome-gateway/auth"
 	"callhome-gateway/callhome"
+	"callhome-gateway/internal/netconf"
 
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/crypto/ssh"
@@ -693,4 +696,105 @@ func TestReloadOfManyDevices(t *testing.T) {
 	if n := len(h.sockets); n != many {
 		t.Errorf("there are %d ports", n)
 	}
+}
+
+// A device that is forgotten has none of the ports that it ever had, not even when
+// the range is again what it was.
+func TestForgottenDevicesHaveNoPortOfAnyRange(t *testing.T) {
+	store := &portMemory{}
+	opts := nocOptions(t)
+	all := portRange(t, 4)
+	opts.Ports, opts.PortStore = PortRange{all.First, all.First + 1}, store
+	opts.Devices = []DeviceConfig{{Name: "edge-1"}}
+	h := serve(t, opts).with(t, "edge-1")
+	h.portOf("edge-1")
+	other := opts
+	other.Ports = PortRange{all.First + 2, all.Last}
+	h.reload(other, 0)
+	other.Devices = nil
+	h.reload(other, 0)
+	opts.Devices = nil
+	h.reload(opts, 0)
+	if h.ports.has("edge-1") {
+		t.Error("a device that is gone has a port")
+	}
+	for port, a := range store.ports {
+		if !a.Forgotten {
+			t.Errorf("port %d is still that of %s", port, a.Device)
+		}
+	}
+}
+
+// Reloads while managers come and go: those whom no change concerns notice nothing,
+// and nobody stays whom the last one keeps out.
+func TestReloadsUnderLoad(t *testing.T) {
+	opts := nocOptions(t)
+	a, b := freePort(t), freePort(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: a}, {Name: "edge-2", Port: b}}
+	h := serve(t, opts).with(t, "edge-1", "edge-2")
+	stays := hello(t, dial(t, opts.Port, "admin@edge-1"))
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy sync.WaitGroup
+	for _, port := range []uint16{opts.Port, a, b} {
+		busy.Go(func() {
+			for ctx.Err() == nil {
+				user := map[bool]string{true: "noc@edge-1", false: "noc"}[port == opts.Port]
+				if client, err := ssh.Dial("tcp", address(port), password(user, "right")); err == nil {
+					if ch, requests, err := client.OpenChannel("session", nil); err == nil {
+						go ssh.DiscardRequests(requests)
+						_, _ = ch.SendRequest("subsystem", true, ssh.Marshal(struct{ S string }{"netconf"}))
+					}
+					client.Close()
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		next := opts
+		switch i % 4 {
+		case 1:
+			next.Devices = []DeviceConfig{{Name: "edge-1", Port: b}, {Name: "edge-2", Port: a}}
+		case 2:
+			next.Managers = opts.Managers[1:]
+		case 3:
+			next.Networks.Deny = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+			next.Devices = []DeviceConfig{{Name: "edge-1", Port: a}, {Name: "edge-2"}}
+		}
+		if _, err := h.Reload(next, nothingKnown); err != nil {
+			t.Fatal(err)
+		}
+		lives(t, "an unconcerned session", stays)
+	}
+	last := opts
+	last.Managers = opts.Managers[1:]
+	if _, err := h.Reload(last, nothingKnown); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	busy.Wait()
+	eventually(t, "end of the others", func() bool { return len(h.visitors.now()) == 1 })
+	lives(t, "an unconcerned session", stays)
+}
+
+// A session that is being opened while its device is to be shared otherwise.
+func TestSharingChangesWhileASessionOpens(t *testing.T) {
+	opts := nocOptions(t)
+	h := serve(t, opts)
+	opening, open := make(chan struct{}), make(chan struct{})
+	l := newFakeLink(1, func(_ context.Context, id uint32) (session, error) {
+		close(opening)
+		<-open
+		s, _ := newPipeSession(id, netconf.Chunked)
+		return s, nil
+	})
+	h.attach("edge-1", l)
+	t.Cleanup(func() { l.breaks(errReset) })
+	ch := openChannel(t, dial(t, opts.Port, "noc@edge-1"))
+	ch.ask("subsystem", "netconf")
+	<-opening
+	opts.Sessions = SessionsShared
+	h.reload(opts, 0)
+	close(open)
+	endedFor(t, "the session", ch, "how managers share device edge-1 was changed")
+	lives(t, "another try", hello(t, dial(t, opts.Port, "noc@edge-1")))
 }
