@@ -201,32 +201,49 @@ func (b backend) mayRename(from, to string) error {
 }
 
 // rename gives a device another name, with its session entry if that was saved.
-// Its link ends.
+// Its link ends. If it returns an error nothing else has changed.
 func (b backend) rename(ctx context.Context, from, to string) error {
 	if err := b.beginChange(ctx); err != nil {
 		return err
 	}
 	defer b.endChange()
-	before := b.savedSession(from, from)
-	if _, err := b.store.Rename(from, to, b.savedSession(from, to)...); err != nil {
+	before, after := b.savedSession(from, from), b.savedSession(from, to)
+	next, err := b.withRenamed(before, after)
+	if err != nil {
 		return err
 	}
-	undo := func(err error) error {
+	if _, err := b.store.Rename(from, to, after...); err != nil {
+		return err
+	}
+	if err := b.gateway.Rename(from, to); err != nil {
 		_, undone := b.store.Rename(to, from, before...)
 		return errors.Join(err, undone)
 	}
-	if err := b.gateway.Rename(from, to); err != nil {
-		return undo(err)
-	}
 	b.end(from, "the device was given the name "+to)
-	if len(before) > 0 {
-		if err := b.followSaved(); err != nil {
-			return undo(errors.Join(err, b.gateway.Rename(to, from)))
+	if next != nil {
+		if _, err := b.follow(next, nil); err != nil {
+			_, undone := b.store.Rename(to, from, before...)
+			return errors.Join(err, undone, b.gateway.Rename(to, from))
 		}
 	}
 	b.log.Info("a device was renamed", "device", from, "name", to)
 	b.events.operator(to, "renamed, it was %s", from)
 	return nil
+}
+
+// withRenamed returns the configuration with a saved session entry under another
+// name, or nil where none was saved.
+func (b backend) withRenamed(before, after []store.Saved) (*config.Config, error) {
+	if len(before) == 0 {
+		return nil, nil
+	}
+	saved := b.store.Saved()
+	saved[indexSaved(saved, before[0].Kind, before[0].Name)] = after[0]
+	c, _, err := b.read(saved)
+	if err != nil {
+		return nil, err
+	}
+	return c, newlySetAside(b.settings().SetAside, c.SetAside)
 }
 
 // savedSession returns the saved entry of a device as it is under another name,
@@ -242,14 +259,4 @@ func (b backend) savedSession(device, name string) []store.Saved {
 func savedAs(e callhome.Entry, device gateway.DeviceConfig, name string) store.Saved {
 	e.Name, device.Name = name, name
 	return store.Saved{Kind: store.SavedSession, Name: name, Text: config.SessionText(e, device, config.SecretsInText)}
-}
-
-// followSaved has all follow what is saved. The caller holds the change.
-func (b backend) followSaved() error {
-	c, _, err := b.read(b.store.Saved())
-	if err != nil {
-		return err
-	}
-	_, err = b.follow(c, nil)
-	return err
 }

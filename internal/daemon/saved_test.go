@@ -30,6 +30,8 @@ callhome {
   address = "127.0.0.1"
   port    = %d
   users   = ["fleet"]
+
+  reject_delay = "10ms"
 }
 user "fleet" {
   username = "netconf"
