@@ -263,6 +263,12 @@ func (d *daemon) listen(c *config.Config) (certificates *certificateChange, err 
 			d.log.Warn("a known device has no endpoint of its own", "device", name, "error", err)
 		}
 	}
+	// Of a session entry that was removed while the gateway was off the port is left.
+	for _, device := range d.gateway.Devices() {
+		if !d.remembers(device.Name) {
+			d.gateway.Forget(device.Name)
+		}
+	}
 	return certificates, nil
 }
 

@@ -375,6 +375,22 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 	}
 }
 
+func TestADeviceWhoseEntryIsGoneAfterARestartIsGoneToo(t *testing.T) {
+	c := testConfig(t)
+	c.Callhome.Entries = []callhome.Entry{{Name: "edge-1", Pins: []auth.Identity{auth.SSHIdentity(seededKey(t, "gone").PublicKey())}}}
+	c.Gateway.Devices = []gateway.DeviceConfig{{Name: "edge-1"}}
+	h := startDaemon(t, c)
+	startDevice(t, h.Callhome, "gone")
+	h.awaitThat(t, "connected with a port", func(d control.Device) bool { return d.State == control.StateConnected && d.Port != 0 })
+	h.stop()
+
+	c.Enabled, c.Callhome.Entries, c.Gateway.Devices = false, nil, nil
+	h = startDaemon(t, c)
+	if devices, err := h.Devices(t.Context()); err != nil || len(devices) > 0 {
+		t.Errorf("devices %+v, %v", devices, err)
+	}
+}
+
 func TestRunFailsWholeAndSaysWhy(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

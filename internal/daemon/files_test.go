@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -47,6 +48,10 @@ func TestTheFilesOfAFleetAreAddedUp(t *testing.T) {
 	c := testConfig(t)
 	c.Gateway.Port = freePort(t)
 	c.Gateway.Devices = []gateway.DeviceConfig{{Name: "edge-1"}, {Name: "edge-2", Port: freePort(t)}}
+	for i, d := range c.Gateway.Devices {
+		at := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 32)
+		c.Callhome.Entries = append(c.Callhome.Entries, callhome.Entry{Name: d.Name, Address: at})
+	}
 	d, _ := startInside(t, c)
 	want := fileNeeds{devices: 2, ownPorts: 2, sharedPorts: 2, strangers: callhome.DefaultMaxCalls + callhome.DefaultMaxHeld + gateway.DefaultMaxLogins}
 	if got := d.fileNeeds(); got != want {
