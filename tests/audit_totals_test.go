@@ -32,7 +32,7 @@ type auditLine struct {
 	Operation       string
 	Result          string
 	ErrorTag        string `json:"error_tag"`
-	Repeated        int
+	Count           int
 }
 
 // seen is what a device saw of its managers.
@@ -91,7 +91,7 @@ func TestTheAuditOfAThousandManagersAddsUp(t *testing.T) {
 		case "session-begin":
 			began[l.Manager]++
 		case "login-refused":
-			strangers += max(1, l.Repeated)
+			strangers += max(1, l.Count)
 		case "rpc":
 			requests[l.Manager]++
 			if l.Result == "refused" {
