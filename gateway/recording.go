@@ -29,7 +29,6 @@ type recording struct {
 	pending []*RequestRecord // sent to the device and not answered, in order
 	weight  int              // of those, in bytes
 	room    chan struct{}    // closed when there is more room; nil while nobody waits
-	over    bool
 }
 
 // record tells the Recorder that a session begins. It returns nil where there is
@@ -124,7 +123,7 @@ func (c *recording) replied(m *netconf.Message, heard *hearing) {
 // replies come in order (RFC 6241 section 4.5), unless the reply says otherwise.
 // A device that left one out must not have what is asked later taken for it.
 func (c *recording) takeLocked(h netconf.Head) *RequestRecord {
-	if c.over || len(c.pending) == 0 {
+	if len(c.pending) == 0 {
 		return nil
 	}
 	i := 0
@@ -175,14 +174,13 @@ func (c *recording) refused(r *RequestRecord, tag string, replyBytes int) {
 }
 
 // ends tells the Recorder that the session has ended, and what will have no
-// reply. A reply that is still on its way is none.
+// reply. A reply that is still on its way finds nothing that it could answer.
 func (c *recording) ends(why *ending, s SessionStatus) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = true
 	for _, r := range c.pending {
 		c.tellLocked(r)
 	}

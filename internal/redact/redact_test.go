@@ -40,6 +40,7 @@ func TestSecretsAreLeftOut(t *testing.T) {
 		"a public key":        {"<public-key>AAAA</public-key>", "<public-key>AAAA</public-key>"},
 		"commands":            {"<a>no shutdown\n enable secret 5 abc\nsnmp-server community public RO\nend</a>", "<a>no shutdown\n enable secret [redacted]\nsnmp-server community [redacted]\nend</a>"},
 		"commands in CDATA":   {"<a><![CDATA[a < b\npassword = x]]></a>", "<a>a &lt; b\npassword = [redacted]</a>"},
+		"CDATA":               {"<a><![CDATA[b < c]]></a>", "<a>b &lt; c</a>"},
 		"an error":            {"<error-message>password too short</error-message>", "<error-message>password too short</error-message>"},
 		"a comment":           {"<a>b<!-- x -->c<?x y?></a>", "<a>bc</a>"},
 		"white space":         {"<a>\n  <b/>\n</a>", "<a>\n  <b/>\n</a>"},
