@@ -108,5 +108,5 @@ func (r *Redactor) shows(name, value []byte, secret bool) bool {
 		return false
 	}
 	text := unescape(value)
-	return bytes.Equal(hideValues(text), text)
+	return bytes.Equal(hideValues(text, false), text)
 }

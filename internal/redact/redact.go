@@ -196,10 +196,7 @@ func (w *walk) value(run *textRun) {
 		w.any = w.any || len(run.value) > 0
 		return
 	}
-	shown := run.value
-	if !w.prose {
-		shown = hideValues(shown)
-	}
+	shown := hideValues(run.value, w.prose)
 	if run.plain && bytes.Equal(shown, run.value) {
 		w.words(run.raw)
 		return

@@ -63,22 +63,30 @@ var (
 	// password itself comes behind $0$ (RFC 7317).
 	hashes = regexp.MustCompile(`\S*(\$(0|1|2[abxy]?|5|6|7|8|9|14|y|gy|md5|sha1|argon2\w*|pbkdf2[-\w]*|scrypt)\$|\{(S?SHA\d*|S?MD5|CRYPT)\})\S*`)
 	keys   = regexp.MustCompile(`(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY.*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)`)
-	// commands are lines of a device's own language, where that comes as text.
-	commands = regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|passphrase|secret)[\w-]*|community|key-string|key|psk|` +
-		`(?:pre-shared|authentication|auth|encryption|privacy)-key|ascii-text|hexadecimal)([ \t]*[=:][ \t]*|[ \t]+)[^\s].*`)
+	// urls have a password in front of the host (RFC 3986 section 3.2.1).
+	urls = regexp.MustCompile(`(://[^/?#\s:@]*:)[^/?#\s@]+@`)
+	// commands are lines of a device's own language, where that comes as text, and
+	// of JSON and XML as text. They have lost what stands behind the word.
+	commands = regexp.MustCompile(`(?i)\b([\w-]*(?:password|passwd|passphrase|secret|token|private[-_]?key|api[-_]?key)[\w-]*|` +
+		`community|key-string|key|psk|(?:pre-shared|authentication|auth|encryption|privacy)-key|ascii-text|hexadecimal|` +
+		`auth[ \t]+(?:md5|sha[-\d]*)|priv[ \t]+(?:3?des|aes)[-\d]*)` + // SNMP
+		`(\\*["']?[ \t]*[=:>]\s*|[ \t]+)[^\s].*`)
 )
 
 // hideValues returns a text without what looks like a secret: hashes, private
-// keys, and the rest of a line behind a word that announces a secret. It returns
-// the text itself where there is none.
-func hideValues(text []byte) []byte {
+// keys, passwords in URLs, and, unless it is prose, the rest of a line behind a
+// word that announces a secret. It returns the text itself where there is none.
+func hideValues(text []byte, prose bool) []byte {
 	if bytes.IndexByte(text, '$') >= 0 || bytes.IndexByte(text, '{') >= 0 {
 		text = replace(hashes, text, Mark)
 	}
 	if bytes.Contains(text, []byte("-----BEGIN")) {
 		text = replace(keys, text, Mark)
 	}
-	if bytes.ContainsAny(bytes.TrimSpace(text), " \t=:") {
+	if bytes.Contains(text, []byte("://")) {
+		text = replace(urls, text, "${1}"+Mark+"@")
+	}
+	if !prose && bytes.ContainsAny(bytes.TrimSpace(text), " \t=:>") {
 		text = replace(commands, text, "${1}${2}"+Mark)
 	}
 	return text
