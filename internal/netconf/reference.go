@@ -64,6 +64,21 @@ func value(raw []byte) []byte {
 	return out
 }
 
+// Unescape returns text of a document that a Checker has passed, with its
+// references resolved. It returns text itself where there are none.
+func Unescape(text []byte) []byte {
+	if bytes.IndexByte(text, '&') < 0 {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	_ = eachReference(text, func(literal []byte, r rune) {
+		if out = append(out, literal...); r >= 0 {
+			out = utf8.AppendRune(out, r)
+		}
+	})
+	return out
+}
+
 // normalised returns literal text of a value with each white space character,
 // a CR LF being one, turned into a space.
 func normalised(literal []byte) []byte {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"callhome-gateway/internal/netconf"
 )
 
 // Names of secrets, in lower case and without "-", "_" and ".": in YANG modules
@@ -107,6 +109,6 @@ func (r *Redactor) shows(name, value []byte, secret bool) bool {
 	case secret, r.secret(local):
 		return false
 	}
-	text := unescape(value)
+	text := netconf.Unescape(value)
 	return bytes.Equal(hideValues(text, false), text)
 }

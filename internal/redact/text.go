@@ -3,8 +3,8 @@ package redact
 import (
 	"bytes"
 	"regexp"
-	"strconv"
-	"unicode/utf8"
+
+	"callhome-gateway/internal/netconf"
 )
 
 // textRun is the text between two tags.
@@ -24,9 +24,9 @@ func (t *textRun) take(s []byte) int {
 		t.plain = t.plain && t.raw == nil
 		t.raw = s[:n]
 		if t.value == nil {
-			t.value = unescape(t.raw)
+			t.value = netconf.Unescape(t.raw)
 		} else {
-			t.value = append(bytes.Clone(t.value), unescape(t.raw)...)
+			t.value = append(bytes.Clone(t.value), netconf.Unescape(t.raw)...)
 		}
 		return n
 	}
@@ -97,52 +97,6 @@ func replace(what *regexp.Regexp, text []byte, with string) []byte {
 		return text
 	}
 	return what.ReplaceAll(text, []byte(with))
-}
-
-// unescape returns text with its references resolved: those that a Checker has
-// let pass.
-func unescape(s []byte) []byte {
-	if bytes.IndexByte(s, '&') < 0 {
-		return s
-	}
-	var out []byte
-	for {
-		amp := bytes.IndexByte(s, '&')
-		if amp < 0 {
-			return append(out, s...)
-		}
-		end := bytes.IndexByte(s[amp:], ';')
-		if end < 0 { // cut
-			return append(out, s...)
-		}
-		out = append(append(out, s[:amp]...), resolve(string(s[amp+1:amp+end]))...)
-		s = s[amp+end+1:]
-	}
-}
-
-func resolve(reference string) []byte {
-	switch reference {
-	case "lt":
-		return []byte("<")
-	case "gt":
-		return []byte(">")
-	case "amp":
-		return []byte("&")
-	case "apos":
-		return []byte("'")
-	case "quot":
-		return []byte(`"`)
-	}
-	base := 10
-	digits := reference[min(1, len(reference)):]
-	if len(digits) > 0 && digits[0] == 'x' {
-		digits, base = digits[1:], 16
-	}
-	n, err := strconv.ParseUint(digits, base, 32)
-	if err != nil {
-		return nil
-	}
-	return utf8.AppendRune(nil, rune(n))
 }
 
 var textEscapes = [256]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\r': "&#13;"}
