@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math"
@@ -26,15 +25,13 @@ started again: then callhome.enabled holds.`,
 }
 
 func newCallhomeServerStatus(gateway *gatewayFlags) *cobra.Command {
-	return callhomeServerCommand(gateway, &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "status",
 		Short: "Show where calls are accepted",
 		Long:  `Shows the addresses and ports for calls, and whether calls are accepted on them.`,
 		Example: `  callhome-gateway callhome-server status
   callhome-gateway callhome-server status --json | jq .running`,
-	}, func(ctx context.Context, client *control.Client) (control.CallhomeServer, error) {
-		return client.CallhomeServer(ctx)
-	})
+	}, (*control.Client).CallhomeServer, printCallhomeServer)
 }
 
 func newCallhomeServerStart(gateway *gatewayFlags) *cobra.Command {
@@ -48,6 +45,7 @@ the address and the ports are those of the configuration. If one cannot be had,
 nothing changes.`,
 		Example: `  callhome-gateway callhome-server start
   callhome-gateway callhome-server start --address 192.0.2.1 --port 4334 --tls-port 0`,
+		Args: noArguments,
 		PreRunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cmd.Flags().Changed("address") && r.Address == "" {
 				return usageErrorf("--address is empty: give an IP address, or leave the flag out")
@@ -62,9 +60,9 @@ nothing changes.`,
 	cmd.Flags().StringVar(&r.Address, "address", "", "accept calls on this `IP` address (\"::\" for all, of IPv4 too)")
 	cmd.Flags().IntVar(&ports.ssh, "port", 0, "accept calls over SSH on this `PORT`; 0 for none")
 	cmd.Flags().IntVar(&ports.tls, "tls-port", 0, "accept calls over TLS on this `PORT`; 0 for none")
-	return callhomeServerCommand(gateway, cmd, func(ctx context.Context, client *control.Client) (control.CallhomeServer, error) {
-		return client.StartCallhome(ctx, r)
-	})
+	return showCommandOf(gateway, cmd, func(cmd *cobra.Command, client *control.Client, _ []string) (control.CallhomeServer, error) {
+		return client.StartCallhome(cmd.Context(), r)
+	}, printCallhomeServer)
 }
 
 // givenPort returns the port of a flag, or nil if the flag is not there.
@@ -80,43 +78,22 @@ func givenPort(cmd *cobra.Command, flag string, port int) (*uint16, error) {
 }
 
 func newCallhomeServerStop(gateway *gatewayFlags) *cobra.Command {
-	return callhomeServerCommand(gateway, &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "stop",
 		Short: "Accept no more calls",
 		Long: `Has the gateway accept no more calls. The devices that are connected stay so: see
 "device disconnect".`,
 		Example: `  callhome-gateway callhome-server stop`,
-	}, func(ctx context.Context, client *control.Client) (control.CallhomeServer, error) {
-		return client.StopCallhome(ctx)
-	})
+	}, (*control.Client).StopCallhome, printCallhomeServer)
 }
 
-// callhomeServerCommand completes a command that shows the state of the server
-// that do returns.
-func callhomeServerCommand(gateway *gatewayFlags, cmd *cobra.Command, do func(context.Context, *control.Client) (control.CallhomeServer, error)) *cobra.Command {
-	var asJSON bool
-	cmd.Args = noArguments
-	cmd.RunE = gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
-		s, err := do(cmd.Context(), client)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), s)
-		}
-		return printCallhomeServer(cmd.OutOrStdout(), s, time.Now())
-	})
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
-	return cmd
-}
-
-func printCallhomeServer(w io.Writer, s control.CallhomeServer, now time.Time) error {
+func printCallhomeServer(w io.Writer, s control.CallhomeServer) error {
 	state := "calls are not accepted"
 	if s.Running {
 		state = "calls are accepted"
 	}
 	if !s.Since.IsZero() {
-		state += fmt.Sprintf(", by an operator's command %s", ago(s.Since, now))
+		state += fmt.Sprintf(", by an operator's command %s", ago(s.Since, time.Now()))
 	}
 	fmt.Fprintln(w, state)
 	if len(s.Listeners) == 0 {

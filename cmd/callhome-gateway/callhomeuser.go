@@ -22,7 +22,7 @@ no user are logged in to with the first of them that has not failed.`,
 }
 
 func newCallhomeUserList(gateway *gatewayFlags) *cobra.Command {
-	return listCommand(gateway, &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "list",
 		Short: "List the callhome-users in their order",
 		Long: `Lists the callhome-users in the order in which they are tried, and where each comes

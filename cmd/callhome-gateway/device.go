@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"callhome-gateway/internal/control"
 
 	"github.com/spf13/cobra"
@@ -26,8 +24,7 @@ colons and upper case do not matter.`,
 }
 
 func newDeviceList(gateway *gatewayFlags) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "list",
 		Short: "List all devices, those that wait for approval too",
 		Long: `Lists the devices that are connected, those that are away, and those that have
@@ -35,25 +32,11 @@ called and wait for approval. Compare a pending device's fingerprint with the on
 that the device itself shows before you approve it.`,
 		Example: `  callhome-gateway device list
   callhome-gateway device list --json | jq -r '.[] | select(.state == "away") | .name'`,
-		Args: noArguments,
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
-			devices, err := client.Devices(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), devices)
-			}
-			return printDevices(cmd.OutOrStdout(), devices, time.Now())
-		}),
-	}
-	addJSON(cmd, &asJSON)
-	return cmd
+	}, (*control.Client).Devices, printDevices)
 }
 
 func newDeviceShow(gateway *gatewayFlags) *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
+	return showCommandOf(gateway, &cobra.Command{
 		Use:   "show DEVICE...",
 		Short: "Show all that is known of devices",
 		Long: `Shows all that is known of each device: where it is connected from, its identity,
@@ -62,23 +45,16 @@ its port, how its last call ended and why, and its capabilities.`,
   callhome-gateway device show edge-1 --json | jq -r '.[].capabilities[]'`,
 		Args:              arguments(1, maxArguments, "DEVICE"),
 		ValidArgsFunction: completeDevices(gateway),
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
-			var devices []control.Device
-			for _, name := range args {
-				d, err := client.Device(cmd.Context(), name)
-				if err != nil {
-					return err
-				}
-				devices = append(devices, d)
+	}, func(cmd *cobra.Command, client *control.Client, args []string) (devices []control.Device, err error) {
+		for _, name := range args {
+			d, err := client.Device(cmd.Context(), name)
+			if err != nil {
+				return nil, err
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), devices)
-			}
-			return printEach(cmd.OutOrStdout(), devices, time.Now())
-		}),
-	}
-	addJSON(cmd, &asJSON)
-	return cmd
+			devices = append(devices, d)
+		}
+		return devices, nil
+	}, printEach)
 }
 
 func newDeviceReject(gateway *gatewayFlags) *cobra.Command {

@@ -16,7 +16,6 @@ const maxList = 32 << 20
 func newDeviceApprove(gateway *gatewayFlags) *cobra.Command {
 	var r control.ApproveRequest
 	var list string
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "approve DEVICE",
 		Short: "Let a device in that waits for approval",
@@ -48,43 +47,37 @@ nothing.`,
 			return nil
 		},
 		ValidArgsFunction: completePending(gateway),
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
-			if list != "" {
-				return approveList(cmd, client, list, asJSON)
-			}
-			r.Device = args[0]
-			d, err := client.Approve(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), []control.Device{d})
-			}
-			return printApproved(cmd.OutOrStdout(), d)
-		}),
 	}
 	cmd.Flags().StringVar(&r.Name, "name", "", "the device's `NAME`: letters, digits and hyphens")
 	cmd.Flags().StringVar(&r.User, "user", "", "log in to it with this user `ENTRY` of the configuration (default: the callhome users)")
 	cmd.Flags().BoolVar(&r.Replace, "replace", false, "take the name from the identity that has it")
 	cmd.Flags().StringVar(&list, "file", "", "approve the devices that are listed in this `FILE`; - for standard input")
-	addJSON(cmd, &asJSON)
-	return cmd
+	return showCommandOf(gateway, cmd, func(cmd *cobra.Command, client *control.Client, args []string) ([]control.Device, error) {
+		if list != "" {
+			return approveList(cmd, client, list)
+		}
+		r.Device = args[0]
+		d, err := client.Approve(cmd.Context(), r)
+		return []control.Device{d}, err
+	}, func(w io.Writer, devices []control.Device) error {
+		if list == "" {
+			return printApproved(w, devices[0])
+		}
+		_, err := fmt.Fprintf(w, "approved %s: each is let in when it calls\n", count(len(devices), "device"))
+		return err
+	})
 }
 
-func approveList(cmd *cobra.Command, client *control.Client, path string, asJSON bool) error {
+func approveList(cmd *cobra.Command, client *control.Client, path string) ([]control.Device, error) {
 	list, err := readList(cmd.InOrStdin(), path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	devices, err := client.ApproveList(cmd.Context(), list)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if asJSON {
-		return printJSON(cmd.OutOrStdout(), devices)
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "approved %s: each is let in when it calls\n", count(len(devices), "device"))
-	return err
+	return devices, nil
 }
 
 // readList reads a list of devices, of standard input for "-".

@@ -10,7 +10,8 @@ import (
 	"callhome-gateway/internal/control"
 )
 
-func printDevices(w io.Writer, devices []control.Device, now time.Time) error {
+func printDevices(w io.Writer, devices []control.Device) error {
+	now := time.Now()
 	var known, pending []control.Device
 	for _, d := range devices {
 		if d.State == control.StatePending {
@@ -90,12 +91,12 @@ func printCertificates(w io.Writer, devices []control.Device) {
 	}
 }
 
-func printEach(w io.Writer, devices []control.Device, now time.Time) error {
+func printEach(w io.Writer, devices []control.Device) error {
 	for i, d := range devices {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		if err := printDevice(w, d, now); err != nil {
+		if err := printDevice(w, d, time.Now()); err != nil {
 			return err
 		}
 	}

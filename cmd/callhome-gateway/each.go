@@ -27,7 +27,3 @@ func forEach(gateway *gatewayFlags, do func(*cobra.Command, *control.Client, str
 		return errors.Join(errs...)
 	})
 }
-
-func addJSON(cmd *cobra.Command, asJSON *bool) {
-	cmd.Flags().BoolVar(asJSON, "json", false, "print a JSON array of objects for programs")
-}

@@ -24,7 +24,7 @@ right: the entry is tried at the next call.`,
 }
 
 func newFailureList(gateway *gatewayFlags) *cobra.Command {
-	return listCommand(gateway, &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "list",
 		Short: "List the refused logins",
 		Long:  `Lists which user entry was refused by which device, and when it may be tried again.`,
@@ -35,13 +35,13 @@ func newFailureList(gateway *gatewayFlags) *cobra.Command {
 			_, err := fmt.Fprintln(w, "No refused login is remembered.")
 			return err
 		}
-		return failureTable(w, failures, time.Now())
+		return failureTable(w, failures)
 	})
 }
 
 func newFailureClear(gateway *gatewayFlags) *cobra.Command {
 	var f control.FailureFilter
-	var all, asJSON bool
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "clear",
 		Short: "Forget refused logins",
@@ -59,26 +59,26 @@ given.`,
 			}
 			return nil
 		},
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
-			n, err := client.ClearFailures(cmd.Context(), f)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), []map[string]int{{"cleared": n}})
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s\n", count(n, "refused login"))
-			return err
-		}),
 	}
 	cmd.Flags().StringVar(&f.Device, "device", "", "those of this `DEVICE`: a name or a fingerprint")
 	cmd.Flags().StringVar(&f.User, "user", "", "those of this user `ENTRY`")
 	cmd.Flags().BoolVar(&all, "all", false, "every one")
-	addJSON(cmd, &asJSON)
-	return cmd
+	return showCommandOf(gateway, cmd, func(cmd *cobra.Command, client *control.Client, _ []string) ([]cleared, error) {
+		n, err := client.ClearFailures(cmd.Context(), f)
+		return []cleared{{n}}, err
+	}, func(w io.Writer, all []cleared) error {
+		_, err := fmt.Fprintf(w, "forgot %s\n", count(all[0].Cleared, "refused login"))
+		return err
+	})
 }
 
-func failureTable(w io.Writer, failures []control.Failure, now time.Time) error {
+// cleared is what "failure clear" tells programs.
+type cleared struct {
+	Cleared int `json:"cleared"`
+}
+
+func failureTable(w io.Writer, failures []control.Failure) error {
+	now := time.Now()
 	t := newTable(w)
 	row(t, "DEVICE", "USER", "FAILED", "EXPIRES", "IDENTITY")
 	for _, f := range failures {

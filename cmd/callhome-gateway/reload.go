@@ -11,7 +11,6 @@ import (
 
 func newReload() *cobra.Command {
 	var gateway gatewayFlags
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have the running gateway read its configuration again",
@@ -20,21 +19,9 @@ of it. A file with errors changes nothing: they are printed as "validate" prints
 them. Of the connections and sessions only those end that would not be let in any
 more as they were. What cannot change while the gateway runs is listed.`,
 		Example: `  callhome-gateway validate && callhome-gateway reload`,
-		Args:    noArguments,
 	}
-	cmd.RunE = gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
-		r, err := client.Reload(cmd.Context())
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), r)
-		}
-		return printReload(cmd.OutOrStdout(), r)
-	})
 	gateway.add(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
-	return cmd
+	return showCommand(&gateway, cmd, (*control.Client).Reload, printReload)
 }
 
 func printReload(w io.Writer, r control.ReloadResult) error {

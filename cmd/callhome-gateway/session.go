@@ -26,7 +26,7 @@ counts.`,
 }
 
 func newSessionList(gateway *gatewayFlags) *cobra.Command {
-	return listCommand(gateway, &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "list",
 		Short: "List the session entries",
 		Long:  `Lists the session entries, the state of their devices, and where each comes from.`,
@@ -53,7 +53,6 @@ func printSessions(w io.Writer, sessions []control.SessionEntry) error {
 
 func newSessionSave(gateway *gatewayFlags) *cobra.Command {
 	var r control.SaveSessionRequest
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "save DEVICE",
 		Short: "Make a session entry of a connected device",
@@ -67,27 +66,21 @@ configuration file.`,
   callhome-gateway session save edge-1 --hcl`,
 		Args:              arguments(1, 1, "DEVICE"),
 		ValidArgsFunction: complete(gateway, devicesThat(connectedName)),
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
-			r.Device = args[0]
-			s, err := client.SaveSession(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			switch w := cmd.OutOrStdout(); {
-			case asJSON:
-				return printJSON(w, []control.SessionEntry{s})
-			case r.Show:
-				_, err = io.WriteString(w, s.HCL)
-			default:
-				_, err = fmt.Fprintf(w, "saved session %s\n", clean(s.Name))
-			}
-			return err
-		}),
 	}
 	cmd.Flags().StringVar(&r.Name, "name", "", "what the device shall be called (default: what it is called)")
 	cmd.Flags().BoolVar(&r.Show, "hcl", false, "print the block for the configuration file, and save nothing")
-	addJSON(cmd, &asJSON)
-	return cmd
+	return showCommandOf(gateway, cmd, func(cmd *cobra.Command, client *control.Client, args []string) ([]control.SessionEntry, error) {
+		r.Device = args[0]
+		s, err := client.SaveSession(cmd.Context(), r)
+		return []control.SessionEntry{s}, err
+	}, func(w io.Writer, saved []control.SessionEntry) (err error) {
+		if r.Show {
+			_, err = io.WriteString(w, saved[0].HCL)
+		} else {
+			_, err = fmt.Fprintf(w, "saved session %s\n", clean(saved[0].Name))
+		}
+		return err
+	})
 }
 
 func connectedName(d control.Device) string {

@@ -13,7 +13,6 @@ import (
 
 func newStatus() *cobra.Command {
 	var gateway gatewayFlags
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the state of the running gateway",
@@ -21,24 +20,13 @@ func newStatus() *cobra.Command {
 it has, and which logins have failed.`,
 		Example: `  callhome-gateway status
   callhome-gateway status --json | jq .devices.connected`,
-		Args: noArguments,
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
-			s, err := client.Status(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), s)
-			}
-			return printStatus(cmd.OutOrStdout(), s, time.Now())
-		}),
 	}
 	gateway.add(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON for programs")
-	return cmd
+	return showCommand(&gateway, cmd, (*control.Client).Status, printStatus)
 }
 
-func printStatus(w io.Writer, s control.Status, now time.Time) error {
+func printStatus(w io.Writer, s control.Status) error {
+	now := time.Now()
 	t := newTable(w)
 	row(t, "version", clean(s.Version))
 	row(t, "process", fmt.Sprintf("%d, started %s", s.PID, ago(s.Started, now)))
@@ -68,7 +56,7 @@ func printStatus(w io.Writer, s control.Status, now time.Time) error {
 	if s.Devices.Pending > 0 {
 		fmt.Fprintln(w, "\nSee who waits for approval with \"callhome-gateway device list\".")
 	}
-	if err := printFailures(w, s.Failures, now); err != nil {
+	if err := printFailures(w, s.Failures); err != nil {
 		return err
 	}
 	return printAwaited(w, s.Awaited)
@@ -105,12 +93,12 @@ func listenerText(l control.Listener) string {
 	return "not listening"
 }
 
-func printFailures(w io.Writer, failures []control.Failure, now time.Time) error {
+func printFailures(w io.Writer, failures []control.Failure) error {
 	if len(failures) == 0 {
 		return nil
 	}
 	fmt.Fprintln(w, "\nRefused logins, not tried again until they expire:")
-	return failureTable(w, failures, now)
+	return failureTable(w, failures)
 }
 
 func printAwaited(w io.Writer, awaited []control.Awaited) error {

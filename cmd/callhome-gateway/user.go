@@ -28,7 +28,7 @@ started again. Where both have one of a name, that of the file counts.`,
 }
 
 func newUserList(gateway *gatewayFlags) *cobra.Command {
-	return listCommand(gateway, &cobra.Command{
+	return showCommand(gateway, &cobra.Command{
 		Use:   "list",
 		Short: "List the user entries",
 		Long: `Lists the user entries: their usernames, how they log in, and their places among the
@@ -61,7 +61,6 @@ type userFlags struct {
 
 func newUserSave(gateway *gatewayFlags) *cobra.Command {
 	var f userFlags
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "save NAME",
 		Short: "Save a user entry, or other credentials for a saved one",
@@ -78,27 +77,19 @@ can see it.`,
 		Args:              arguments(1, 1, "NAME"),
 		ValidArgsFunction: complete(gateway, savedUsers),
 		PreRunE:           func(cmd *cobra.Command, _ []string) error { return f.check(cmd) },
-		RunE: gateway.action(func(cmd *cobra.Command, client *control.Client, args []string) error {
-			f.Name = args[0]
-			if err := f.read(cmd); err != nil {
-				return err
-			}
-			u, err := client.SaveUser(cmd.Context(), f.SaveUserRequest)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), []control.User{u})
-			}
-			return printSavedUser(cmd.OutOrStdout(), u)
-		}),
 	}
 	cmd.Flags().StringVar(&f.Username, "username", "", "the `USERNAME` that devices know the gateway as")
 	cmd.Flags().BoolVar(&f.passwordStdin, "password-stdin", false, "read the password from standard input")
 	cmd.Flags().StringVar(&f.privateKey, "private-key", "", "log in with the private key in this `FILE`, which is copied")
 	cmd.Flags().BoolVar(&f.Callhome, "callhome", false, "make it the last callhome-user")
-	addJSON(cmd, &asJSON)
-	return cmd
+	return showCommandOf(gateway, cmd, func(cmd *cobra.Command, client *control.Client, args []string) ([]control.User, error) {
+		f.Name = args[0]
+		if err := f.read(cmd); err != nil {
+			return nil, err
+		}
+		u, err := client.SaveUser(cmd.Context(), f.SaveUserRequest)
+		return []control.User{u}, err
+	}, printSavedUser)
 }
 
 var savedUsers = wordsOf((*control.Client).Users, func(u control.User) string { return ifSaved(u.Name, u.From) })
@@ -149,7 +140,8 @@ func readKey(path string) (string, error) {
 	return string(text), nil
 }
 
-func printSavedUser(w io.Writer, u control.User) error {
+func printSavedUser(w io.Writer, users []control.User) error {
+	u := users[0]
 	place := ""
 	if u.Callhome > 0 {
 		place = fmt.Sprintf(", callhome-user %d", u.Callhome)

@@ -1,34 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
 	"time"
-
-	"callhome-gateway/internal/control"
-
-	"github.com/spf13/cobra"
 )
-
-// listCommand completes a command that shows a list.
-func listCommand[T any](gateway *gatewayFlags, cmd *cobra.Command, list func(*control.Client, context.Context) ([]T, error), print func(io.Writer, []T) error) *cobra.Command {
-	var asJSON bool
-	cmd.Args = noArguments
-	cmd.RunE = gateway.action(func(cmd *cobra.Command, client *control.Client, _ []string) error {
-		all, err := list(client, cmd.Context())
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(cmd.OutOrStdout(), all)
-		}
-		return print(cmd.OutOrStdout(), all)
-	})
-	addJSON(cmd, &asJSON)
-	return cmd
-}
 
 // problem is why an entry that was saved does not count; nothing if it does.
 type problem struct{ name, why string }
