@@ -1,6 +1,11 @@
 package auth
 
-import "golang.org/x/crypto/ssh"
+import (
+	"bytes"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // User is a user entry: one username and every method that may prove it to a
 // device, and the client certificate that takes their place over TLS. It is not
@@ -27,6 +32,14 @@ type User struct {
 	// FirstUsePassword allows the password to be sent to a device that is
 	// trusted on first use only: its identity was never checked by anyone.
 	FirstUsePassword bool
+}
+
+// SameLogin reports whether devices are told and shown the same by both: then
+// what has refused one refuses the other.
+func (u *User) SameLogin(other *User) bool {
+	sameKey := func(a, b ssh.Signer) bool { return bytes.Equal(a.PublicKey().Marshal(), b.PublicKey().Marshal()) }
+	return u.Username == other.Username && u.Password == other.Password && u.FirstUsePassword == other.FirstUsePassword &&
+		slices.EqualFunc(u.Keys, other.Keys, sameKey) && slices.EqualFunc(u.TLS.chain(), other.TLS.chain(), bytes.Equal)
 }
 
 // Secret is a string that does not print itself: not with %v, %q or %#v, and

@@ -23,6 +23,14 @@ type UserTLS struct {
 	NameDomain string
 }
 
+// chain is what devices are shown, in DER.
+func (u *UserTLS) chain() [][]byte {
+	if u == nil {
+		return nil
+	}
+	return u.Certificate.Certificate
+}
+
 // NameField is a field of a certificate that a device's name is taken from.
 type NameField uint8
 

@@ -202,10 +202,11 @@ func (s *rules) notRefused(b *binding, users []*auth.User) (*auth.User, *rejecti
 
 // nextTry says when a refused user entry is tried again.
 func (s *rules) nextTry() string {
+	const sooner = "when it has changed, after failure clear, or after a restart of the gateway"
 	if s.opts.FailureTTL < 0 {
-		return "a restart of the gateway lets them be tried again (failure_ttl is 0)"
+		return "each is tried again " + sooner + " (failure_ttl is 0)"
 	}
-	return fmt.Sprintf("each is tried again %s after it was refused (failure_ttl), or after a restart of the gateway", s.opts.FailureTTL)
+	return fmt.Sprintf("each is tried again %s after it was refused (failure_ttl), %s", s.opts.FailureTTL, sooner)
 }
 
 // changedKey tells a device that is known by its entry's address and shows an

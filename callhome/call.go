@@ -180,7 +180,7 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 	c.saw(now)
 	switch {
 	case refused:
-		s.failures.Mark(b.identity, b.user.Name, now)
+		s.refused(b.identity, b.user, now)
 	case r.reason == RejectedWrongUser:
 		s.sources.await(c.plan.origin(), b.identity, b.user, now)
 		if c.plan.told {
@@ -192,6 +192,15 @@ func (c *call) failed(r *rejection, refused bool) *rejection {
 		c.notePending(b, now)
 	}
 	return r
+}
+
+// refused remembers that the device has refused the user entry, unless that logs
+// in with something else by now.
+func (s *Server) refused(id auth.Identity, user *auth.User, now time.Time) {
+	s.failures.Mark(id, user.Name, now) // first: Use forgets it if the rules change from here on
+	if next := s.rules.Load().users[user.Name]; next != nil && !next.SameLogin(user) {
+		s.failures.Clear(now, func(f auth.Failure) bool { return f.Identity == id && f.User == user.Name })
+	}
 }
 
 // saw remembers the identity for the next call from its origin. On TLS no

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,7 +185,7 @@ func TestTheUserThatTheHookChose(t *testing.T) {
 	}{
 		{"nothing", options(hook(lab), lab), options(hook(lab), lab), ""},
 		{"another answer, which is not asked for", options(hook(lab), lab), options(hook(fleet), lab), ""},
-		{"another username", options(hook(lab), lab), options(hook(lab), &renamed), "needs the user entry lab now"},
+		{"another username", options(hook(lab), lab), options(hook(lab), &renamed), "with the user entry lab, which has another username now"},
 		{"the user is gone", options(hook(lab), lab), options(hook(lab)), "does not have any more"},
 		{"the hook is gone", options(hook(lab), lab), options(nil, lab), "needs the user entry fleet now"},
 		{"the hook's own", options(hook(own)), options(hook(own)), ""},
@@ -214,6 +215,36 @@ func TestRefusedLoginsDoNotEndALink(t *testing.T) {
 	checkEnds(t, "refused", ends(t, s, link, o), "")
 	s.failures.Mark(link.identity, "old", time.Now())
 	checkEnds(t, "all refused", ends(t, s, link, o), "")
+}
+
+// TestACorrectedUserIsTriedAgain has devices that refused user entries, of which
+// some log in with something else then.
+func TestACorrectedUserIsTriedAgain(t *testing.T) {
+	user := func(name string, password auth.Secret) *auth.User {
+		return &auth.User{Name: name, Username: "netconf", Password: password}
+	}
+	s, err := New(Options{Memory: &memory{}, Users: []*auth.User{user("same", "x"), user("corrected", "x"), user("gone", "x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, refused := range []string{"same", "corrected", "gone", "of the hook"} {
+		s.refused(testIdentity("edge-1"), user(refused, "x"), time.Now())
+	}
+	set, err := s.Check(Options{Users: []*auth.User{user("same", "x"), user("corrected", "y")}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Use(set)
+	s.refused(testIdentity("edge-2"), user("corrected", "x"), time.Now()) // by a call that began before
+	s.refused(testIdentity("edge-3"), user("corrected", "y"), time.Now())
+	var got []string
+	for _, f := range s.Failures() {
+		got = append(got, f.Identity.Fingerprint+" "+f.User)
+	}
+	want := []string{testIdentity("edge-1").Fingerprint + " of the hook", testIdentity("edge-1").Fingerprint + " same", testIdentity("edge-3").Fingerprint + " corrected"}
+	if !slices.Equal(got, want) {
+		t.Errorf("refused are %q, want %q", got, want)
+	}
 }
 
 // TestALinkWhoseDeviceWasForgottenIsNotTheChangesConcern: who forgets it ends it.

@@ -47,6 +47,7 @@ func (s *Server) Use(set *Settings) (ended int) {
 	// rules say: either it sees these there, or the link is seen here.
 	old := s.rules.Swap(set.rules)
 	s.failures.Keep(max(0, set.rules.opts.FailureTTL))
+	s.forgetRefusals(old.users, set.rules.users)
 	s.sources.renew(set.rules.users)
 	for _, link := range s.links.all() {
 		if r := link.outdated(old, set.rules); r != nil {
@@ -55,6 +56,15 @@ func (s *Server) Use(set *Settings) (ended int) {
 		}
 	}
 	return ended
+}
+
+// forgetRefusals lets user entries that log in with something else now be tried
+// again: a password that was corrected, for example.
+func (s *Server) forgetRefusals(old, now map[string]*auth.User) {
+	s.failures.Clear(time.Now(), func(f auth.Failure) bool {
+		was := old[f.User]
+		return was != nil && (now[f.User] == nil || !now[f.User].SameLogin(was))
+	})
 }
 
 // outdated says why the link would not come to be any more as it is, if that is
@@ -90,6 +100,9 @@ func (s *rules) keeps(l *Link) (*binding, *rejection) {
 	switch {
 	case b.name != l.name:
 		return nil, reject(RejectedUntrusted, "%s was given the name %s: it is let in under that when it calls again", l.name, b.name)
+	case slices.ContainsFunc(users, func(user *auth.User) bool { return user.Name == l.user }) && !slices.ContainsFunc(users, l.loggedInAs):
+		return nil, reject(RejectedWrongUser, "%s was logged in to as %s with the user entry %s, which has another username now: that is used when it calls again",
+			l.name, Quote(l.username), l.user)
 	case !slices.ContainsFunc(users, l.loggedInAs):
 		return nil, reject(RejectedWrongUser, "%s was logged in to as %s with the user entry %s, and needs the user entry %s now: that is used when it calls again",
 			l.name, Quote(l.username), l.user, userNames(users))

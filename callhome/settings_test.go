@@ -57,7 +57,7 @@ func TestWhatEndsALink(t *testing.T) {
 		"trust, which it had no need of": {func(o *callhome.Options, _ *[]callhome.Listener) { o.Trust = auth.TrustPinned }, ""},
 		"the other transport's listener": {func(_ *callhome.Options, l *[]callhome.Listener) { *l = (*l)[:1] }, ""},
 
-		"its username":   {func(o *callhome.Options, _ *[]callhome.Listener) { o.Users[0].Username = "admin" }, `was logged in to as "netconf" with the user entry fleet`},
+		"its username":   {func(o *callhome.Options, _ *[]callhome.Listener) { o.Users[0].Username = "admin" }, `was logged in to as "netconf" with the user entry fleet, which has another username now`},
 		"its user entry": {func(o *callhome.Options, _ *[]callhome.Listener) { o.Users[0].Name = "other" }, "needs the user entry other now"},
 		"its entry's user": {func(o *callhome.Options, _ *[]callhome.Listener) {
 			o.Entries[0].User = &auth.User{Name: "old", Username: "old", Password: "x"}
