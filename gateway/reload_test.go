@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -467,6 +468,44 @@ func TestLoginDuringAReload(t *testing.T) {
 	}
 	_ = client.Wait()
 	m.ends()
+}
+
+// A reload that leaves no TLS endpoint has other options in force before the
+// endpoint ends: who is in between is turned away.
+func TestTLSLoginWhileTheLastEndpointGoes(t *testing.T) {
+	opts, p := tlsOptions(t)
+	h := serve(t, opts).with(t, "edge-1")
+	h.visitors.mu.Lock() // which holds the login up
+	m := dialTLS(t, opts.TLSPort, "edge-1", p.noc)
+	eventually(t, "login", func() bool { return len(h.log.linesWith("has logged in")) == 1 })
+	opts.TLS, opts.TLSPort = nil, 0
+	d := h.known("edge-1")
+	d.mu.Lock() // which holds the reload up
+	before, reloaded := h.Gateway.opts(), make(chan error)
+	go func() {
+		_, err := h.Reload(opts, nothingKnown)
+		reloaded <- err
+	}()
+	eventually(t, "other options", func() bool { return h.Gateway.opts() != before })
+	h.visitors.mu.Unlock()
+	ended := func() bool {
+		v := h.visitors.now()
+		return len(v) == 1 && v[0].(*tlsSession).ctx.Err() != nil
+	}
+	eventually(t, "end of the session", ended)
+	d.mu.Unlock()
+	if err := <-reloaded; err != nil {
+		t.Fatal(err)
+	}
+	m.ends()
+
+	server, client := net.Pipe()
+	defer client.Close()
+	go func() { _ = tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake() }()
+	e := h.newEndpoint(configuredPort{transport: callhome.TLS})
+	if v := e.loginTLS(h.Gateway.opts(), server, netip.AddrPort{}); v != nil {
+		t.Error("a manager is let in without TLS options")
+	}
 }
 
 // waits returns a manager that waits for a device that is away, and what is closed

@@ -69,6 +69,9 @@ func (l *tlsLogin) hear(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 
 // certificate returns what the gateway shows.
 func (l *tlsLogin) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if l.set.TLS == nil {
+		return nil, errNoTLS
+	}
 	var cert *tls.Certificate
 	cert, l.reason = l.set.TLS.Certificate(hello)
 	return cert, l.reason

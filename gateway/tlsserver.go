@@ -35,12 +35,18 @@ func newTLSConfig() *tls.Config {
 	}
 }
 
+// errNoTLS is for managers who come while the last TLS endpoint goes.
+var errNoTLS = errors.New("there is no TLS endpoint any more")
+
 // errNotPinned says that there is no CA that could vouch for a manager.
 var errNotPinned = errors.New("the certificate is not pinned in the cert-to-name list, and there is no client CA")
 
 // name returns the name that the list gives for a manager's certificates, if they
 // are valid.
 func (o *TLSOptions) name(sent []*x509.Certificate, now time.Time) (string, error) {
+	if o == nil {
+		return "", errNoTLS
+	}
 	chain, err := o.validate(sent, now)
 	if err != nil {
 		return "", err
