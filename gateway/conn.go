@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"callhome-gateway/auth"
@@ -21,6 +22,8 @@ type managerConn struct {
 	// Set before it is among the visitors.
 	proxied bool // the source is what a proxy has told
 	since   time.Time
+
+	dismissed atomic.Bool
 }
 
 // credential is what a manager has logged in with.

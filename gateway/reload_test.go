@@ -559,6 +559,21 @@ func TestReloadEndsConnectionsWithoutASession(t *testing.T) {
 	lives(t, "another manager", hello(t, stays))
 }
 
+// What has several reasons to end does so once, for the first.
+func TestReloadEndsAConnectionOnce(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Devices = []DeviceConfig{{Name: "edge-1", Port: freePort(t)}}
+	h := serve(t, opts).with(t, "edge-1")
+	c := hello(t, dial(t, opts.Devices[0].Port, "noc"))
+	opts.Devices, opts.Managers = nil, opts.Managers[1:]
+	h.reload(opts, 1)
+	endedFor(t, "a session", c, "device edge-1 has been removed")
+	h.stop()
+	if also := h.log.linesWith("a manager's connection is ended"); len(also) != 0 {
+		t.Errorf("the log has %q as well", also)
+	}
+}
+
 // One session that is shared cannot become exclusive: its link ends too.
 func TestExclusiveUseEndsTheLink(t *testing.T) {
 	opts := nocOptions(t)

@@ -72,9 +72,10 @@ func (g *Gateway) dismiss(judge func(*managerConn) *ending) (ended int) {
 }
 
 // dismiss ends the connection, which the log has to say where no session does.
+// There may be several reasons; the first counts.
 func (c *managerConn) dismiss(v visitor, why *ending) int {
 	n := v.dismiss(why)
-	if n == 0 {
+	if first := !c.dismissed.Swap(true); first && n == 0 {
 		c.e.g.opts().Log.Info("a manager's connection is ended", append([]any{"manager", c.grant.manager,
 			"device", logged(c.grant.device), "remote", c.source}, why.values()...)...)
 	}
