@@ -172,9 +172,6 @@ func (b backend) RemoveSession(ctx context.Context, name string) error {
 // Rename implements control.Backend.
 func (b backend) Rename(ctx context.Context, r control.RenameRequest) (control.Device, error) {
 	from, to := strings.ToLower(r.Device), strings.ToLower(r.Name)
-	if err := b.mayRename(from, to); err != nil {
-		return control.Device{}, err
-	}
 	if err := b.rename(ctx, from, to); err != nil {
 		return control.Device{}, err
 	}
@@ -207,6 +204,9 @@ func (b backend) rename(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer b.endChange()
+	if err := b.mayRename(from, to); err != nil {
+		return err
+	}
 	before, after := b.savedSession(from, from), b.savedSession(from, to)
 	next, err := b.withRenamed(before, after)
 	if err != nil {
@@ -219,13 +219,15 @@ func (b backend) rename(ctx context.Context, from, to string) error {
 		_, undone := b.store.Rename(to, from, before...)
 		return errors.Join(err, undone)
 	}
-	b.end(from, "the device was given the name "+to)
 	if next != nil {
 		if _, err := b.follow(next, nil); err != nil {
 			_, undone := b.store.Rename(to, from, before...)
-			return errors.Join(err, undone, b.gateway.Rename(to, from))
+			err = errors.Join(err, undone, b.gateway.Rename(to, from))
+			b.end(from, "the device was to be given the name "+to)
+			return err
 		}
 	}
+	b.end(from, "the device was given the name "+to)
 	b.log.Info("a device was renamed", "device", from, "name", to)
 	b.events.operator(to, "renamed, it was %s", from)
 	return nil

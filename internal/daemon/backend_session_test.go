@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,6 +95,37 @@ func TestARenameThatCannotBeFollowedChangesNothing(t *testing.T) {
 	}
 	if now, err := f.Device(t.Context(), "edge-1"); err != nil || now.State != control.StateConnected || now.Port != d.Port {
 		t.Errorf("%+v, %v", now, err)
+	}
+}
+
+// TestALinkThatComesUpDuringARename is one that was claimed under the old name
+// before, and that the endpoints are told of afterwards.
+func TestALinkThatComesUpDuringARename(t *testing.T) {
+	r, d := approved(t, testConfig(t), nil)
+	link := r.callhome.Link("edge-1")
+	if _, err := r.Rename(t.Context(), control.RenameRequest{Device: "edge-1", Name: "edge-2"}); err != nil {
+		t.Fatal(err)
+	}
+	r.gateway.Attach(link)
+	r.detached(link)
+	r.awaitThat(t, "the only one", func(now control.Device) bool {
+		list, err := r.Devices(t.Context())
+		return err == nil && len(list) == 1 && now.Name == "edge-2" && now.Port == d.Port
+	})
+}
+
+// TestARenameIsJudgedWhenItIsItsTurn: what goes on before it may change who has
+// the name.
+func TestARenameIsJudgedWhenItIsItsTurn(t *testing.T) {
+	r := startReloading(t, testConfig(t), nil)
+	if err := r.beginChange(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer r.endChange()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (backend{r.daemon}).Rename(ctx, control.RenameRequest{Device: "edge-1", Name: "edge-2"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("judged at once: %v", err)
 	}
 }
 

@@ -211,13 +211,23 @@ func (d *daemon) ended(o callhome.Outcome) {
 	}
 }
 
-// detached notes that a link has ended.
+// detached notes that a link has ended. One that came up just when its device was
+// forgotten or renamed has made it known to the gateway again: it is forgotten
+// there too, which may have to wait for what waits for the link.
 func (d *daemon) detached(l *callhome.Link) {
 	d.gateway.Detach(l)
 	d.events.away(l)
-	if d.remembers(l.Name()) {
-		d.store.NoteSeen(l.Name(), time.Now())
+	name := l.Name()
+	if d.remembers(name) {
+		d.store.NoteSeen(name, time.Now())
+		return
 	}
+	d.start(func(context.Context) error {
+		if !d.remembers(name) {
+			d.gateway.Forget(name)
+		}
+		return nil
+	})
 }
 
 // remembers reports whether anything is kept of the device: it is configured,
