@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"sync"
@@ -10,11 +9,7 @@ import (
 	"callhome-gateway/internal/netconf"
 )
 
-const (
-	defaultTraced      = 1 << 20
-	defaultTraceMemory = 16 << 20
-	traceWeight        = 1 << 10 // of a record without its Body, in bytes
-)
+const traceWeight = 1 << 10 // of a record without its Body, in bytes
 
 // tap holds what passes a device until the trace takes it. Who tells it never
 // waits.
@@ -30,11 +25,9 @@ type tap struct {
 	lost  int
 }
 
-func newTap(o TraceOptions) *tap {
-	return &tap{
-		most: cmp.Or(o.MaxMessage, defaultTraced), left: cmp.Or(o.Memory, defaultTraceMemory),
-		wake: make(chan struct{}, 1), over: make(chan struct{}),
-	}
+// newTap returns one that keeps so much of a message, and of all that waits.
+func newTap(most, memory int) *tap {
+	return &tap{most: most, left: memory, wake: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
 func (t *tap) end() { t.once.Do(func() { close(t.over) }) }

@@ -36,14 +36,13 @@ type TraceRecord struct {
 	Body []byte
 }
 
-// TraceOptions configures a trace. The zero value of a bound means its default.
-type TraceOptions struct {
-	// MaxMessage bounds what is kept of one message, in bytes (default 1 MiB).
-	MaxMessage int
-	// Memory bounds what waits to be taken, in bytes (default 16 MiB). Beyond it
-	// messages are lost as a whole, and the trace says how many.
-	Memory int
-}
+// The bounds of a trace, in bytes.
+const (
+	maxTraced = 1 << 20 // what is kept of one message
+	// maxTraceMemory is what may wait to be taken. Beyond it messages are lost as a
+	// whole, and the trace says how many.
+	maxTraceMemory = 16 << 20
+)
 
 // Why a device cannot be traced.
 var (
@@ -55,15 +54,18 @@ var (
 // in which they have come through, until ctx ends, when it returns nil. It begins with the device's connection and
 // the hello of the gateway's own session. The error is that of take, or wraps
 // auth.ErrUnknownDevice or ErrTraced, or says that the device has lost its name.
-// The device and its managers do not wait for take: it may lose messages. What
-// the gateway asks the device for itself, to keep the connection or to clean up
+// The device and its managers do not wait for take: up to 16 MiB wait for it, with
+// 1 MiB of each message, and what is more is lost. What the gateway asks the device for itself, to keep the connection or to clean up
 // behind a manager, is not told, nor what it has not let pass.
-func (g *Gateway) Trace(ctx context.Context, device string, o TraceOptions, take func(TraceRecord) error) error {
+func (g *Gateway) Trace(ctx context.Context, device string, take func(TraceRecord) error) error {
+	return g.trace(ctx, device, newTap(maxTraced, maxTraceMemory), take)
+}
+
+func (g *Gateway) trace(ctx context.Context, device string, t *tap, take func(TraceRecord) error) error {
 	d := g.known(device)
 	if d == nil {
 		return fmt.Errorf("tracing %.80q: %w", device, auth.ErrUnknownDevice)
 	}
-	t := newTap(o)
 	if !d.trace(t) {
 		return fmt.Errorf("tracing %s: %w", d.name, ErrTraced)
 	}

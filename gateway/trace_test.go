@@ -24,12 +24,12 @@ type tracing struct {
 	told []TraceRecord
 }
 
-func trace(t *testing.T, g *Gateway, device string, o TraceOptions, hold chan struct{}) *tracing {
+func trace(t *testing.T, g *Gateway, device string, tap *tap, hold chan struct{}) *tracing {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	tr := &tracing{t: t, cancel: cancel, err: make(chan error, 1), hold: hold}
 	go func() {
-		tr.err <- g.Trace(ctx, device, o, func(r TraceRecord) error {
+		tr.err <- g.trace(ctx, device, tap, func(r TraceRecord) error {
 			tr.mu.Lock()
 			tr.told = append(tr.told, r)
 			tr.mu.Unlock()
@@ -98,7 +98,7 @@ func TestTrace(t *testing.T) {
 	opts, p := tlsOptions(t)
 	h := serve(t, opts)
 	h.AddDevice("edge-1")
-	tr := trace(t, h.Gateway, "edge-1", TraceOptions{}, nil)
+	tr := trace(t, h.Gateway, "edge-1", newTap(maxTraced, maxTraceMemory), nil)
 	l := sharedLink(t, h)
 	first := hello(t, dial(t, opts.Port, "noc@edge-1"))
 	lock := "<lock><target><running/></target></lock>"
@@ -141,7 +141,7 @@ func TestTraceOfAnOwnSessionCutsLongMessages(t *testing.T) {
 	h := serve(t, opts)
 	l := bulkyLink(t, func(uint32) int { return 1 << 20 })
 	h.attach("edge-1", l)
-	tr := trace(t, h.Gateway, "edge-1", TraceOptions{MaxMessage: 100}, nil)
+	tr := trace(t, h.Gateway, "edge-1", newTap(100, maxTraceMemory), nil)
 	c := hello(t, dial(t, opts.Port, "noc@edge-1"))
 	write(t, c.conn, rpc(1, "<get><x>"+strings.Repeat("y", 1000)+"</x></get>"))
 	if len(read(t, c.conn)) < 1<<20 {
@@ -161,7 +161,7 @@ func TestTraceThatIsNotTakenLosesMessages(t *testing.T) {
 	opts := nocOptions(t)
 	h := serve(t, opts).with(t, "edge-1")
 	hold := make(chan struct{})
-	tr := trace(t, h.Gateway, "edge-1", TraceOptions{Memory: 64 << 10}, hold)
+	tr := trace(t, h.Gateway, "edge-1", newTap(maxTraced, 64<<10), hold)
 	c := hello(t, dial(t, opts.Port, "noc@edge-1"))
 	const requests = 200
 	for range requests {
@@ -192,7 +192,7 @@ func TestTraceThatIsNotTakenLosesMessages(t *testing.T) {
 
 func TestTraceOfHalfAMessage(t *testing.T) {
 	r := newRig(t, Options{}, chunked).open(chunked)
-	tap := newTap(TraceOptions{})
+	tap := newTap(maxTraced, maxTraceMemory)
 	r.relay.tap.Store(tap)
 	r.send(r.device, notification)
 	read(t, r.manager)
@@ -212,7 +212,7 @@ func TestTraceOfHalfAMessage(t *testing.T) {
 		!told[1].Partial || string(told[1].Body) != half {
 		t.Errorf("told are %+v", told)
 	}
-	if tap.left != defaultTraceMemory {
+	if tap.left != maxTraceMemory {
 		t.Errorf("%d bytes of memory are left", tap.left)
 	}
 }
@@ -221,11 +221,11 @@ func TestWhatCannotBeTraced(t *testing.T) {
 	opts := nocOptions(t)
 	h := serve(t, opts).with(t, "edge-1")
 	nothing := func(TraceRecord) error { return nil }
-	if err := h.Trace(t.Context(), "edge-2", TraceOptions{}, nothing); !errors.Is(err, auth.ErrUnknownDevice) {
+	if err := h.Trace(t.Context(), "edge-2", nothing); !errors.Is(err, auth.ErrUnknownDevice) {
 		t.Error(err)
 	}
-	tr := trace(t, h.Gateway, "edge-1", TraceOptions{}, nil)
-	if err := h.Trace(t.Context(), "edge-1", TraceOptions{}, nothing); !errors.Is(err, ErrTraced) {
+	tr := trace(t, h.Gateway, "edge-1", newTap(maxTraced, maxTraceMemory), nil)
+	if err := h.Trace(t.Context(), "edge-1", nothing); !errors.Is(err, ErrTraced) {
 		t.Error(err)
 	}
 	h.Forget("edge-1")
@@ -233,7 +233,7 @@ func TestWhatCannotBeTraced(t *testing.T) {
 		t.Error(err)
 	}
 	h.with(t, "edge-3")
-	if err := h.Trace(t.Context(), "edge-3", TraceOptions{}, func(TraceRecord) error { return errReset }); !errors.Is(err, errReset) {
+	if err := h.Trace(t.Context(), "edge-3", func(TraceRecord) error { return errReset }); !errors.Is(err, errReset) {
 		t.Error(err)
 	}
 }

@@ -19,11 +19,10 @@ func Trace(ctx context.Context, g *gateway.Gateway, device string, w io.Writer, 
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, traceHead, device, stamp(time.Now())); err != nil {
-		return err
-	}
-	return g.Trace(ctx, device, gateway.TraceOptions{}, func(r gateway.TraceRecord) error {
-		_, err := w.Write(traced(r, secrets))
+	text := fmt.Appendf(nil, traceHead, device, stamp(time.Now())) // no trace, no head
+	return g.Trace(ctx, device, func(r gateway.TraceRecord) error {
+		_, err := w.Write(appendTraced(text, r, secrets))
+		text = nil
 		return err
 	})
 }
@@ -34,9 +33,9 @@ Not in it: what the gateway asks for itself, and what it has not let pass.
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// traced returns a record as text: a line about it, and the message.
-func traced(r gateway.TraceRecord, secrets *redact.Redactor) []byte {
-	text := fmt.Appendf(nil, "\n==== %s %s\n", stamp(r.Time), heading(r))
+// appendTraced appends a record as text: a line about it, and the message.
+func appendTraced(text []byte, r gateway.TraceRecord, secrets *redact.Redactor) []byte {
+	text = fmt.Appendf(text, "\n==== %s %s\n", stamp(r.Time), heading(r))
 	if len(r.Body) == 0 {
 		return text
 	}

@@ -1,11 +1,19 @@
 package audit
 
 import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 
+	"callhome-gateway/auth"
 	"callhome-gateway/gateway"
 	"callhome-gateway/internal/redact"
+
+	"golang.org/x/crypto/ssh"
 )
 
 func TestTracedMessages(t *testing.T) {
@@ -32,12 +40,51 @@ func TestTracedMessages(t *testing.T) {
 	} {
 		r.Time = noon
 		want = "\n==== 2026-03-01T12:00:00.005000Z " + want + "\n"
-		if got := string(traced(r, secrets)); got != want {
+		if got := string(appendTraced(nil, r, secrets)); got != want {
 			t.Errorf("%s\nnot\n%s", got, want)
 		}
 	}
 	long := gateway.TraceRecord{Body: []byte("<a>" + strings.Repeat("<key>x</key>", 1000) + "</a>")}
-	if got := string(traced(long, secrets)); strings.Count(got, redact.Mark) != 1000 {
+	if got := string(appendTraced(nil, long, secrets)); strings.Count(got, redact.Mark) != 1000 {
 		t.Error("what is shown is longer than the message, and cut")
+	}
+}
+
+// Who asked for a trace tells by what was written whether it has begun.
+func TestATraceThatDoesNotBeginWritesNothing(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostKey, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(gateway.Options{HostKeys: []ssh.Signer{hostKey}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.AddDevice("edge-1"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first, w := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- Trace(ctx, g, "edge-1", w, nil) }()
+	begin := make([]byte, 1024)
+	n, err := first.Read(begin)
+	if text := string(begin[:n]); err != nil || !strings.HasPrefix(text, "callhome-gateway: ") || !strings.Contains(text, "the device is away") {
+		t.Errorf("the first begins with %q, %v", text, err)
+	}
+	var second bytes.Buffer
+	if err := Trace(ctx, g, "edge-1", &second, nil); !errors.Is(err, gateway.ErrTraced) || second.Len() > 0 {
+		t.Errorf("%v, %q", err, &second)
+	}
+	if err := Trace(ctx, g, "edge-2", &second, nil); !errors.Is(err, auth.ErrUnknownDevice) || second.Len() > 0 {
+		t.Errorf("%v, %q", err, &second)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

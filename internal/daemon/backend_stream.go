@@ -2,10 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"strings"
 
+	"callhome-gateway/gateway"
 	"callhome-gateway/internal/audit"
+	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/store"
 )
 
@@ -24,5 +28,9 @@ func (b backend) Trace(ctx context.Context, device string, w io.Writer) error {
 	}
 	b.log.Info("an operator traces a device", "device", name)
 	b.events.operator(name, "traced")
-	return audit.Trace(ctx, b.gateway, name, w, b.settings().Audit.Redact)
+	err := audit.Trace(ctx, b.gateway, name, w, b.settings().Audit.Redact)
+	if errors.Is(err, gateway.ErrTraced) {
+		return fmt.Errorf("%w (%w): end that first", err, control.ErrInUse)
+	}
+	return err
 }
