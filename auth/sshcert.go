@@ -7,6 +7,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// HostKeyTypes returns the types of SSH host keys that devices may have, the best
+// first.
+func HostKeyTypes() []string {
+	return []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA}
+}
+
 // SignatureAlgorithms returns the signatures that managers may prove their keys
 // by, and with which CAs may sign the certificates of managers and devices: none
 // with SHA-1.

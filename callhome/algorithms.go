@@ -3,6 +3,8 @@ package callhome
 import (
 	"slices"
 
+	"callhome-gateway/auth"
+
 	"golang.org/x/crypto/ssh"
 )
 
@@ -48,13 +50,7 @@ var (
 
 	// hostKeyTypes are the types of host key in the order in which devices
 	// that have several are asked for them.
-	hostKeyTypes = []string{
-		ssh.KeyAlgoED25519,
-		ssh.KeyAlgoECDSA256,
-		ssh.KeyAlgoECDSA384,
-		ssh.KeyAlgoECDSA521,
-		ssh.KeyAlgoRSA,
-	}
+	hostKeyTypes = auth.HostKeyTypes()
 )
 
 // certificateAlgorithms are the algorithms that ask for a certificate of a host

@@ -81,16 +81,13 @@ func parsePublicKey(line string) (ssh.PublicKey, *keyError) {
 	return key, nil
 }
 
-// hostKeyTypes are those that a pinned fingerprint may be of.
-var hostKeyTypes = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA}
-
 // parsePin reads a host key to expect: its fingerprint, with its type before it
 // or without, or the whole key.
 func parsePin(s string) (auth.Identity, *keyError) {
 	if typ, fingerprint, ok := strings.Cut(s, " "); ok && strings.HasPrefix(fingerprint, "SHA256:") {
 		pin, err := parsePin(fingerprint)
-		if err == nil && !slices.Contains(hostKeyTypes, typ) {
-			return pin, &keyError{what: fmt.Sprintf("%.80q is not a type of host keys", typ), hint: "it is " + alternatives(hostKeyTypes)}
+		if err == nil && !slices.Contains(auth.HostKeyTypes(), typ) {
+			return pin, &keyError{what: fmt.Sprintf("%.80q is not a type of host keys", typ), hint: "it is " + alternatives(auth.HostKeyTypes())}
 		}
 		pin.Type = typ
 		return pin, err

@@ -24,22 +24,20 @@ const (
 // ListedApproval is one line of a list of devices that are approved before
 // they call for the first time.
 type ListedApproval struct {
-	Line int `json:"line"`
+	Line int
 	// Identity has no type where the line has only the fingerprint of a host key.
-	Identity auth.Identity `json:"identity"`
-	Name     string        `json:"name"`
+	Identity auth.Identity
+	Name     string
 	// User names the user entry to log in with; empty means the callhome-users.
-	User string `json:"user,omitempty"`
+	User string
 }
-
-// hostKeyTypes are those that the fingerprint of a host key may be of.
-var hostKeyTypes = []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoRSA}
 
 // ReadApprovals reads a list. Each line has a fingerprint, as ssh-keygen -l
 // (after the type of the key, or without) or openssl x509 -fingerprint -sha256
-// prints it, or the two words of a public host key, then the name of the device and, if it is not to be logged in to with the
-// callhome-users, that of a user entry. Empty lines, and what follows a "#" at
-// the begin of a word, mean nothing. The error says what is wrong with each line.
+// prints it, or the two words of a public host key; then the name of the device
+// and, if it is not to be logged in to with the callhome-users, that of a user
+// entry. Empty lines, and what follows a "#" at the begin of a word, mean nothing.
+// The error says what is wrong with each line.
 func ReadApprovals(r io.Reader) (list []ListedApproval, err error) {
 	var faults lineFaults
 	lines := bufio.NewScanner(r)
@@ -106,7 +104,7 @@ func identityOf(words []string) (id auth.Identity, rest []string, err error) {
 		}
 		return auth.SSHIdentity(public), words[2:], nil
 	}
-	if slices.Contains(hostKeyTypes, words[0]) && len(words) > 1 {
+	if slices.Contains(auth.HostKeyTypes(), words[0]) && len(words) > 1 {
 		fingerprint, err := auth.ParseSSHFingerprint(words[1])
 		return auth.Identity{Type: words[0], Fingerprint: fingerprint}, words[2:], err
 	}
