@@ -62,15 +62,15 @@ func (g *gatewayFlags) path() (string, error) {
 	return filepath.Join(dir, control.SocketName), nil
 }
 
-// stateDir returns the state directory that the configuration says.
+// stateDir returns the state directory that the configuration says, which may be
+// wrong otherwise.
 func (g *gatewayFlags) stateDir() (string, error) {
 	if _, err := os.Stat(g.config); errors.Is(err, fs.ErrNotExist) && !g.set.Changed("config") {
 		return config.DefaultStateDir, nil
 	}
-	// Offline, because the secrets that the gateway reads may not be ours to read.
-	cfg, problems := config.Load(g.config, config.Options{Offline: true})
-	if problems.HasErrors() {
+	dir, problems := config.StateDir(g.config, config.Options{Offline: true})
+	if problems != nil {
 		return "", problems
 	}
-	return cfg.StateDir, nil
+	return dir, nil
 }

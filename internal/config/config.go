@@ -103,11 +103,15 @@ type Options struct {
 func Load(path string, o Options) (*Config, *Problems) {
 	f, err := readFile(path)
 	if err != nil {
-		p := newProblems(path, nil)
-		p.fail(hcl.Range{}, missingHint(path), "%s", err)
-		return nil, p
+		return nil, unreadable(path, err)
 	}
 	return load(path, f, o)
+}
+
+func unreadable(path string, err error) *Problems {
+	p := newProblems(path, nil)
+	p.fail(hcl.Range{}, missingHint(path), "%s", err)
+	return p
 }
 
 func missingHint(path string) string {
