@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"io"
 	"os"
-	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // file is what a Log writes to.
 type file struct {
-	mu sync.Mutex // guards the following; taken before Log.mu
+	// turn has a token while one uses the following; taken before Log.mu.
+	turn chan struct{}
 
 	disk  disk   // nil while there is none
 	out   []byte // whole lines that are not written yet
@@ -17,7 +19,31 @@ type file struct {
 	dirty bool   // not all that was written is safe
 	// open is openDisk, but in tests.
 	open func(name string) (disk, error)
+
+	busy atomic.Int64 // since when the disk is at work, in ns since 1970; 0 while it is not
 }
+
+func (f *file) lock()   { f.turn <- struct{}{} }
+func (f *file) unlock() { <-f.turn }
+
+// lockWithin reports whether it has got the lock within that time.
+func (f *file) lockWithin(d time.Duration) bool {
+	select {
+	case f.turn <- struct{}{}:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+// hung reports whether the disk has been at work for so long.
+func (f *file) hung(d time.Duration) bool {
+	since := f.busy.Load()
+	return since != 0 && time.Since(time.Unix(0, since)) >= d
+}
+
+func (f *file) begin() { f.busy.Store(time.Now().UnixNano()) }
+func (f *file) done()  { f.busy.Store(0) }
 
 // disk is the part of os.File that is used.
 type disk interface {
@@ -82,7 +108,9 @@ func (f *file) flushLocked() error {
 		f.out = append([]byte{'\n'}, f.out...)
 		f.torn = false
 	}
+	f.begin()
 	n, err := f.disk.Write(f.out)
+	f.done()
 	f.dirty = f.dirty || n > 0
 	if err == nil {
 		f.out = nil
@@ -107,7 +135,9 @@ func (f *file) syncLocked() error {
 	if !f.dirty || f.disk == nil {
 		return nil
 	}
+	f.begin()
 	err := f.disk.Sync()
+	f.done()
 	f.dirty = err != nil
 	return err
 }

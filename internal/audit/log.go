@@ -19,9 +19,12 @@ const (
 	maxQueue = 4 << 20
 	// recordWeight is what a record counts besides its body.
 	recordWeight = 512
-	// patience is how long a manager waits for room in the queue. Then its record
-	// is lost: a disk that takes nothing must not hold up all.
+	// patience is how long a disk may be at work while managers wait for room in the
+	// queue. Then records are lost: one that takes nothing must not hold up all.
 	patience = time.Second
+	// hungAfter is when a disk counts as one that takes nothing even though there is
+	// room, and how long the Log waits for it when its options change or it is closed.
+	hungAfter = 5 * time.Second
 	// linger is the time between two writes: many records are one write then.
 	linger = 5 * time.Millisecond
 	// syncEvery is how often what was written is made safe against a loss of power,
@@ -78,13 +81,14 @@ type Log struct {
 // New returns a Log that writes nothing yet. Close must be called.
 func New(log hclog.Logger) *Log {
 	l := &Log{log: log, wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{})}
-	l.file.open = openDisk
+	l.file.open, l.file.turn = openDisk, make(chan struct{}, 1)
 	go l.run()
 	return l
 }
 
 // Use replaces the options. The file is opened again also if it is the same one:
-// it may have been moved away. After an error all is as before.
+// it may have been moved away. After an error all is as before, as where the disk of
+// the old file does not answer.
 func (l *Log) Use(o Options) error {
 	s := &settings{Options: o, bodies: make(map[auth.Operation]bool)}
 	for _, operation := range o.Bodies {
@@ -97,8 +101,10 @@ func (l *Log) Use(o Options) error {
 	if o.File == "" {
 		s = nil
 	}
-	l.file.mu.Lock()
-	defer l.file.mu.Unlock()
+	if !l.file.lockWithin(hungAfter) {
+		return fmt.Errorf("audit: what was written so far cannot be completed: %w", errHung)
+	}
+	defer l.file.unlock()
 	l.writeLocked() // where it belongs
 	if err := l.file.useLocked(o.File); err != nil {
 		return fmt.Errorf("audit: %w", err)
@@ -108,21 +114,28 @@ func (l *Log) Use(o Options) error {
 	return nil
 }
 
-// Close writes what is left, and returns why it cannot. What is told the Log
-// later is not written.
+// Close writes what is left, and returns why it cannot, after some seconds where
+// the disk does not answer. What is told the Log later is not written.
 func (l *Log) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
 	close(l.stop)
-	<-l.stopped
-	l.file.mu.Lock()
-	defer l.file.mu.Unlock()
+	select {
+	case <-l.stopped:
+	case <-time.After(hungAfter):
+		return fmt.Errorf("audit: what was written last is lost: %w", errHung)
+	}
+	l.file.lock()
+	defer l.file.unlock()
 	return errors.Join(l.Problem(), l.file.closeLocked())
 }
 
 // Problem returns why the file cannot be written at present, or nil.
 func (l *Log) Problem() error {
+	if l.file.hung(hungAfter) {
+		return errHung
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.problem
@@ -167,8 +180,11 @@ func (l *Log) Requested(r gateway.RequestRecord) {
 	l.add(r, len(r.Body))
 }
 
-// add queues a record. It waits for room, but not for long, and not at all where
-// that would be in vain.
+// errHung is why a file cannot be written whose disk takes and refuses nothing.
+var errHung = errors.New("the disk does not answer")
+
+// add queues a record. It waits for room as long as others are written, and not at
+// all where that would be in vain.
 func (l *Log) add(record any, body int) {
 	if l.settings.Load() == nil {
 		return
@@ -178,16 +194,17 @@ func (l *Log) add(record any, body int) {
 	if room == nil {
 		return
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTicker(patience)
 	defer late.Stop()
 	for room != nil {
 		select {
 		case <-room:
-			room = l.tryAdd(record, weight)
 		case <-late.C:
-			l.lose()
-			return
+			if l.file.hung(patience) {
+				l.settle(errHung)
+			}
 		}
+		room = l.tryAdd(record, weight)
 	}
 }
 
@@ -212,12 +229,6 @@ func (l *Log) tryAdd(record any, weight int) (room <-chan struct{}) {
 		l.room = make(chan struct{})
 	}
 	return l.room
-}
-
-func (l *Log) lose() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.lost++
 }
 
 func (l *Log) wakeUp() {

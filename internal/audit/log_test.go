@@ -28,7 +28,7 @@ type lab struct {
 	t    testing.TB
 	path string
 	said *lockedBuffer
-	shut func()
+	shut func() error
 }
 
 type lockedBuffer struct {
@@ -56,8 +56,8 @@ func newLab(t testing.TB, o Options, d *fakeDisk) *lab {
 	if d != nil {
 		l.file.open = func(string) (disk, error) { return d, nil }
 	}
-	l.shut = sync.OnceFunc(func() { _ = l.Close() })
-	t.Cleanup(l.shut)
+	l.shut = sync.OnceValue(l.Close)
+	t.Cleanup(func() { _ = l.shut() })
 	o.File = l.path
 	if err := l.Use(o); err != nil {
 		t.Fatal(err)
@@ -369,36 +369,75 @@ func TestDevFull(t *testing.T) {
 	}
 }
 
-// A manager waits for a slow disk, but not for long.
+// Managers wait for a disk that is slow, but only once for one that hangs: then the
+// audit cannot be written.
 func TestSlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &fakeDisk{room: 100 << 20, held: make(chan struct{})}
-		l := newLab(t, Options{}, d)
+		l := newLab(t, Options{Stop: true}, d)
 		l.SessionBegins(session)
 		synctest.Wait() // it is being written
 		for range maxQueue / recordWeight {
 			l.SessionBegins(session)
 		}
 		before := time.Now()
-		l.SessionBegins(session)
-		if took := time.Since(before); took != patience {
-			t.Errorf("it has waited %s", took)
-		}
 		go func() {
 			time.Sleep(patience / 2)
-			close(d.held)
+			d.held <- struct{}{}
 		}()
-		before = time.Now()
 		l.SessionEnds(gateway.SessionEnd{SessionRecord: session})
-		if took := time.Since(before); took < patience/2 || took >= patience {
+		if took := time.Since(before); took != patience/2+linger || l.Admit() != nil {
+			t.Errorf("it has waited %s, %v", took, l.Admit())
+		}
+		for range maxQueue/recordWeight - 1 {
+			l.SessionBegins(session)
+		}
+		before = time.Now()
+		l.SessionBegins(session)
+		if took := time.Since(before); took < patience || took > 2*patience {
 			t.Errorf("it has waited %s", took)
+		}
+		before = time.Now()
+		l.SessionBegins(session)
+		if took := time.Since(before); took != 0 || l.Admit() == nil || l.said.has("the disk does not answer") != 1 {
+			t.Errorf("it has waited %s, %v", took, l.Admit())
+		}
+		close(d.held)
+		synctest.Wait()
+		if err := l.Admit(); err != nil {
+			t.Error(err)
 		}
 		l.shut()
 		events := strings.Join(eventsOf(t, split(d.has(0))), " ")
-		if n := strings.Count(events, "session-begin"); n != maxQueue/recordWeight+1 ||
-			!strings.Contains(events, "session-end") || strings.Count(events, "lost") != 1 || l.said.has("records of the audit are lost") != 1 {
+		if n := strings.Count(events, "session-begin"); n != 2*maxQueue/recordWeight || !strings.Contains(events, "session-end") ||
+			strings.Count(events, "lost") != 1 || l.said.has("records of the audit are lost") != 1 || l.said.has("lost=2") != 1 {
 			t.Errorf("%d have begun", n)
 		}
+	})
+}
+
+// A disk that hangs holds up neither a reload nor the end.
+func TestHungDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &fakeDisk{room: 1 << 20, held: make(chan struct{})}
+		l := newLab(t, Options{Stop: true}, d)
+		l.SessionBegins(session)
+		time.Sleep(hungAfter + 1)
+		if err := l.Admit(); err == nil {
+			t.Error("a session may begin")
+		}
+		before := time.Now()
+		if err := l.Use(Options{}); !errors.Is(err, errHung) {
+			t.Errorf("other options: %v", err)
+		}
+		if err := l.shut(); !errors.Is(err, errHung) {
+			t.Errorf("closing: %v", err)
+		}
+		if took := time.Since(before); took != 2*hungAfter {
+			t.Errorf("it took %s", took)
+		}
+		close(d.held)
+		<-l.stopped
 	})
 }
 

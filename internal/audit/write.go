@@ -30,8 +30,8 @@ func (l *Log) run() {
 
 // write writes what is queued, unless something else has to be written first.
 func (l *Log) write() {
-	l.file.mu.Lock()
-	defer l.file.mu.Unlock()
+	l.file.lock()
+	defer l.file.unlock()
 	if l.Problem() == nil {
 		l.writeLocked()
 	}
@@ -56,8 +56,8 @@ func (l *Log) writeLocked() {
 // tick tries again what has failed, and makes safe what was written.
 func (l *Log) tick(now time.Time) {
 	l.report(l.logins.take(now))
-	l.file.mu.Lock()
-	defer l.file.mu.Unlock()
+	l.file.lock()
+	defer l.file.unlock()
 	err := l.file.flushLocked()
 	if err == nil {
 		err = l.file.syncLocked()
