@@ -137,7 +137,7 @@ func TestNoDevicesAreAnEmptyArray(t *testing.T) {
 }
 
 func TestErrorsKeepTheirKindAndText(t *testing.T) {
-	for _, kind := range []error{ErrInvalid, ErrNotConnected, ErrConfigured, ErrInUse, ErrStopping, auth.ErrUnknownDevice, auth.ErrUnknownEntry, auth.ErrNameTaken, auth.ErrAmbiguous, auth.ErrBadName, context.DeadlineExceeded} {
+	for _, kind := range []error{ErrInvalid, ErrNotConnected, ErrConfigured, ErrInUse, ErrStopping, ErrBusy, auth.ErrUnknownDevice, auth.ErrUnknownEntry, auth.ErrNameTaken, auth.ErrAmbiguous, auth.ErrBadName, context.DeadlineExceeded} {
 		t.Run(kind.Error(), func(t *testing.T) {
 			b := &fakeBackend{err: fmt.Errorf("forgetting \"edge-1\": %w: do that", kind)}
 			err := start(t, b).Forget(t.Context(), "edge-1")

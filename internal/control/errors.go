@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"callhome-gateway/auth"
@@ -21,6 +22,8 @@ var (
 	ErrInUse = errors.New("it is in use")
 	// ErrStopping is the end of what would go on while the gateway runs.
 	ErrStopping = errors.New("the gateway stops")
+	// ErrBusy is returned for a stream where too many go on.
+	ErrBusy = fmt.Errorf("%d operators follow, trace or back up already: end one of those", maxStreams)
 	// ErrNotRunning is returned by a Client when no gateway answers.
 	ErrNotRunning = errors.New("no gateway answers")
 )
@@ -41,6 +44,7 @@ var kinds = []struct {
 	{"configured", ErrConfigured, http.StatusConflict},
 	{"in-use", ErrInUse, http.StatusConflict},
 	{"stopping", ErrStopping, http.StatusServiceUnavailable},
+	{"busy", ErrBusy, http.StatusServiceUnavailable},
 	{"not-connected", ErrNotConnected, http.StatusConflict},
 	{"timeout", context.DeadlineExceeded, http.StatusServiceUnavailable},
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -202,6 +203,46 @@ func TestWhoFollowsMayGo(t *testing.T) {
 		t.Error(err)
 	}
 	<-b.entered
+}
+
+// crowdedBackend has all who follow wait for each other.
+type crowdedBackend struct {
+	fakeBackend
+	entered chan struct{}
+}
+
+func (b *crowdedBackend) Follow(ctx context.Context, _ func(Event) error) error {
+	b.entered <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	b := &crowdedBackend{entered: make(chan struct{})}
+	c := start(t, b)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer cancel()
+	for range maxStreams {
+		following.Go(func() { _ = c.Follow(ctx, func(Event) error { return nil }) })
+		<-b.entered
+	}
+	if err := c.Backup(t.Context(), io.Discard); !errors.Is(err, ErrBusy) {
+		t.Errorf("one more: %v", err)
+	}
+	cancel()
+	following.Wait()
+	for {
+		err := c.Backup(t.Context(), io.Discard)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrBusy) { // the gateway has not heard yet that they have gone
+			t.Fatal(err)
+		}
+	}
 }
 
 // A stream ends with the gateway, and not after the three seconds that other

@@ -37,7 +37,7 @@ func Serve(ctx context.Context, l net.Listener, b Backend, log hclog.Logger) err
 	// Requests outlive ctx by the grace, so that an approval is not cut short.
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	s := &server{backend: b, log: log, ending: ctx}
+	s := &server{backend: b, log: log, ending: ctx, streams: make(chan struct{}, maxStreams)}
 	h := s.http(base)
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()
@@ -71,7 +71,9 @@ type server struct {
 	backend Backend
 	log     hclog.Logger
 	// ending ends when no request is to be taken any more, and streams end.
-	ending      context.Context
+	ending context.Context
+	// streams has one for each stream that goes on.
+	streams     chan struct{}
 	connections sync.WaitGroup
 }
 

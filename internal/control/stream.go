@@ -1,13 +1,19 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
 )
+
+// maxStreams bounds those who follow, trace and back up at a time: each takes a
+// file and memory that the devices need, a trace 16 MiB.
+const maxStreams = 64
 
 // failureTrailer follows a stream that did not end as it should, with a failure
 // in JSON. Without it, and with the last chunk, the stream is whole.
@@ -18,6 +24,19 @@ const failureTrailer = "Callhome-Gateway-Failure"
 // first write is answered as those of other requests are.
 func (s *server) stream(do func(*http.Request, io.Writer) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.streams <- struct{}{}:
+			defer func() { <-s.streams }()
+		default:
+			s.refuse(w, r, ErrBusy)
+			return
+		}
+		request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			s.refuse(w, r, fmt.Errorf("%w: reading the body: %v", ErrInvalid, err))
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(request))
 		ctx, cancel := context.WithCancelCause(r.Context())
 		defer cancel(nil)
 		stop := context.AfterFunc(s.ending, func() { cancel(ErrStopping) })
@@ -29,8 +48,7 @@ func (s *server) stream(do func(*http.Request, io.Writer) error) http.HandlerFun
 			s.refuse(w, r, err)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		err := do(r.WithContext(ctx), out)
+		err = do(r.WithContext(ctx), out)
 		if errors.Is(context.Cause(ctx), ErrStopping) {
 			err = ErrStopping
 		}

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -17,7 +16,7 @@ import (
 )
 
 // errEnding says that it is too late to change anything.
-var errEnding = errors.New("the gateway is stopping")
+var errEnding = fmt.Errorf("nothing can be changed any more: %w", control.ErrStopping)
 
 // unfit is why a configuration cannot be followed: the operator's to put right.
 type unfit struct{ error }
