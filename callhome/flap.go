@@ -1,8 +1,8 @@
 package callhome
 
 import (
-	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -25,15 +25,13 @@ const (
 	maxFlappers = 16_384
 )
 
-// Flapping is a device whose calls are rejected for a while, because its links
+// flapping is a device whose calls are rejected for a while, because its links
 // ended again and again soon after they had come up.
-type Flapping struct {
-	Device   string
-	Identity auth.Identity
-	// Until is when it is let in again.
-	Until time.Time
-	// Detail says why its last link ended.
-	Detail string
+type flapping struct {
+	device   string
+	identity auth.Identity
+	until    time.Time // when it is let in again
+	detail   string    // why its last link ended
 }
 
 // flaps keep devices out whose links come and go: each takes a login from the
@@ -43,11 +41,11 @@ type flaps struct {
 	short *auth.Debts[string] // by device
 
 	mu   sync.Mutex // guards kept
-	kept map[string]*Flapping
+	kept map[string]*flapping
 }
 
 func newFlaps(log hclog.Logger) *flaps {
-	return &flaps{log: log, short: auth.NewDebts[string](maxFlappers), kept: make(map[string]*Flapping)}
+	return &flaps{log: log, short: auth.NewDebts[string](maxFlappers), kept: make(map[string]*flapping)}
 }
 
 // ended looks at a link that has ended. One that somebody ended here does not
@@ -57,35 +55,35 @@ func (f *flaps) ended(l *Link) {
 	if time.Since(l.since) >= shortLink || !errors.As(l.Err(), &byDevice) || f.short.Take(l.name, shortLink, flapsAtOnce*shortLink) {
 		return
 	}
-	k := &Flapping{Device: l.name, Identity: l.identity, Until: time.Now().Add(flapHold), Detail: byDevice.Error()}
+	k := &flapping{device: l.name, identity: l.identity, until: time.Now().Add(flapHold), detail: byDevice.Error()}
 	if f.begin(k) {
 		time.AfterFunc(flapHold, func() { f.end(k) })
-		f.log.Warn("a device flaps, its calls are rejected for a while", "device", k.Device, "until", k.Until.Format(time.DateTime), "detail", k.Detail)
+		f.log.Warn("a device flaps, its calls are rejected for a while", "device", k.device, "until", k.until.Format(time.DateTime), "detail", k.detail)
 	}
 }
 
 // begin keeps the device out, unless it is, or there are too many.
-func (f *flaps) begin(k *Flapping) bool {
+func (f *flaps) begin(k *flapping) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.kept[k.Device] != nil || len(f.kept) >= maxFlapping {
+	if f.kept[k.device] != nil || len(f.kept) >= maxFlapping {
 		return false
 	}
-	f.kept[k.Device] = k
-	f.short.Pay(k.Device, flapsAtOnce*shortLink)
+	f.kept[k.device] = k
+	f.short.Pay(k.device, flapsAtOnce*shortLink)
 	return true
 }
 
 // end lets the device in again, unless that was done before.
-func (f *flaps) end(k *Flapping) {
+func (f *flaps) end(k *flapping) {
 	f.mu.Lock()
-	ends := f.kept[k.Device] == k
+	ends := f.kept[k.device] == k
 	if ends {
-		delete(f.kept, k.Device)
+		delete(f.kept, k.device)
 	}
 	f.mu.Unlock()
 	if ends {
-		f.log.Info("a device that flapped is let in again", "device", k.Device)
+		f.log.Info("a device that flapped is let in again", "device", k.device)
 	}
 }
 
@@ -98,14 +96,14 @@ func (f *flaps) rejects(b *binding) *rejection {
 		return nil
 	}
 	return reject(RejectedFlapping, "%s is let in again at %s, because more than %d of its connections in a row ended within %s each, the last one since %s: see what the device and the network between do, and clear its failures to let it in at once (failure clear)",
-		k.Device, k.Until.Format(time.DateTime), flapsAtOnce, shortLink, k.Detail)
+		k.device, k.until.Format(time.DateTime), flapsAtOnce, shortLink, k.detail)
 }
 
 // clear lets the devices in of whose identity match is true, and returns how many.
 func (f *flaps) clear(match func(auth.Identity) bool) int {
 	cleared := 0
 	for _, k := range f.list() {
-		if match(k.Identity) {
+		if match(k.identity) {
 			f.end(k)
 			cleared++
 		}
@@ -113,25 +111,9 @@ func (f *flaps) clear(match func(auth.Identity) bool) int {
 	return cleared
 }
 
-// list returns the devices that are kept out, by name.
-func (f *flaps) list() []*Flapping {
+// list returns the devices that are kept out.
+func (f *flaps) list() []*flapping {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	list := make([]*Flapping, 0, len(f.kept))
-	for _, k := range f.kept {
-		list = append(list, k)
-	}
-	slices.SortFunc(list, func(a, b *Flapping) int { return cmp.Compare(a.Device, b.Device) })
-	return list
-}
-
-// Flapping returns the devices that are kept out for a while because their links
-// did not last, by name.
-func (s *Server) Flapping() []Flapping {
-	kept := s.flaps.list()
-	list := make([]Flapping, len(kept))
-	for i, k := range kept {
-		list[i] = *k
-	}
-	return list
+	return slices.Collect(maps.Values(f.kept))
 }

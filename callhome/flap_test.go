@@ -43,7 +43,7 @@ func TestADeviceThatFlapsIsKeptOutForAWhile(t *testing.T) {
 			t.Error("somebody who makes up a key learns about the device")
 		}
 		list := f.list()
-		if len(list) != 1 || list[0].Device != "edge-1" || time.Until(list[0].Until) != flapHold || list[0].Detail != byDevice.Error() {
+		if len(list) != 1 || list[0].device != "edge-1" || time.Until(list[0].until) != flapHold || list[0].detail != byDevice.Error() {
 			t.Errorf("listed: %+v", list)
 		}
 		time.Sleep(flapHold - 1)
@@ -116,7 +116,7 @@ func TestAnOperatorLetsADeviceInThatFlapped(t *testing.T) {
 		if s.flaps.keepsOut("edge-1") || s.broken.tooMany(testIdentity("edge-1")) || len(s.Failures()) != 1 {
 			t.Error("not all is forgotten")
 		}
-		if kept := s.Flapping(); len(kept) != 1 || kept[0].Device != "edge-2" {
+		if kept := s.flaps.list(); len(kept) != 1 || kept[0].device != "edge-2" {
 			t.Errorf("%+v is kept out", kept)
 		}
 		// What ends later is not this one's any more.
