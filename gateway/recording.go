@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"callhome-gateway/internal/netconf"
 )
@@ -64,11 +63,7 @@ func bounded(s string) string {
 	if len(s) <= maxRecorded {
 		return s
 	}
-	n := maxRecorded
-	for n > maxRecorded-utf8.UTFMax && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return strings.Clone(s[:n])
+	return strings.Clone(strings.ToValidUTF8(s[:maxRecorded], ""))
 }
 
 // sends notes an rpc that is about to be sent. A manager that has asked for more

@@ -65,7 +65,7 @@ func (b backend) AddCallhomeUser(ctx context.Context, name string) error {
 	case b.isCallhomeUser(name):
 		return fmt.Errorf("%w: %s is a callhome-user already", control.ErrInvalid, name)
 	}
-	if _, err := b.save(ctx, store.Saved{Kind: store.SavedCallhomeUser, Name: name}); err != nil {
+	if err := b.save(ctx, store.Saved{Kind: store.SavedCallhomeUser, Name: name}); err != nil {
 		return err
 	}
 	b.log.Info("a callhome-user was added", "user", name)
@@ -79,7 +79,7 @@ func (b backend) RemoveCallhomeUser(ctx context.Context, name string) error {
 	if !b.savedAt().has(store.SavedCallhomeUser, name) {
 		return b.notSaved(name)
 	}
-	if _, err := b.unsave(ctx, store.SavedCallhomeUser, name); err != nil {
+	if err := b.unsave(ctx, store.SavedCallhomeUser, name); err != nil {
 		return err
 	}
 	b.log.Info("a callhome-user was removed", "user", name)

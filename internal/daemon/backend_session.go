@@ -94,7 +94,7 @@ func (b backend) SaveSession(ctx context.Context, r control.SaveSessionRequest) 
 		}
 	}
 	text := config.SessionText(entry, device, config.SecretsInText)
-	if _, err := b.save(ctx, store.Saved{Kind: store.SavedSession, Name: name, Text: text}); err != nil {
+	if err := b.save(ctx, store.Saved{Kind: store.SavedSession, Name: name, Text: text}); err != nil {
 		return control.SessionEntry{}, err
 	}
 	b.log.Info("a session entry was saved", "session", name)
@@ -161,7 +161,7 @@ func (b backend) RemoveSession(ctx context.Context, name string) error {
 		}
 		return unknownEntry("session", name)
 	}
-	if _, err := b.unsave(ctx, store.SavedSession, name); err != nil {
+	if err := b.unsave(ctx, store.SavedSession, name); err != nil {
 		return err
 	}
 	b.log.Info("a session entry was removed", "session", name)

@@ -145,7 +145,7 @@ func TestAUserEntryThatIsUsedStays(t *testing.T) {
 		t.Errorf("an approval names it: %v", err)
 	}
 	save("other")
-	if _, err := f.save(t.Context(), savedUser, savedSession); err != nil {
+	if err := f.save(t.Context(), savedUser, savedSession); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.RemoveUser(t.Context(), "olt"); !errors.Is(err, control.ErrInUse) || !strings.Contains(err.Error(), "session edge-1") {

@@ -102,7 +102,7 @@ func (b backend) SaveUser(ctx context.Context, r control.SaveUserRequest) (contr
 	if r.Callhome && !b.isCallhomeUser(name) {
 		parts = append(parts, store.Saved{Kind: store.SavedCallhomeUser, Name: name})
 	}
-	if _, err := b.save(ctx, parts...); err != nil {
+	if err := b.save(ctx, parts...); err != nil {
 		return control.User{}, err
 	}
 	b.log.Info("a user entry was saved", "user", name)
@@ -134,7 +134,7 @@ func (b backend) RemoveUser(ctx context.Context, name string) error {
 			return fmt.Errorf("user %s: %w by %s", name, control.ErrInUse, enumerate(users))
 		}
 	}
-	if _, err := b.unsave(ctx, store.SavedUser, name); err != nil {
+	if err := b.unsave(ctx, store.SavedUser, name); err != nil {
 		return err
 	}
 	b.log.Info("a user entry was removed", "user", name)

@@ -183,7 +183,7 @@ func (d *daemon) accept(l callListener) *lease {
 // close ends the listener and gives up its socket.
 func (l callListener) close() {
 	if l.lease != nil {
-		l.lease.end()
+		_ = l.lease.Close()
 	}
 	l.socket.giveUp()
 }

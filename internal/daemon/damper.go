@@ -48,30 +48,18 @@ type repeatedCall struct {
 	reason callhome.Reason
 }
 
-// repeats has, for each, when it was told and how often it came since. Only
-// known devices are in it.
-type repeats map[repeatedCall]*toldCall
-
-type toldCall struct {
-	at     time.Time
-	unsaid int
-}
+// repeats has those that were told. Only known devices are in it.
+type repeats map[repeatedCall]*seldom
 
 // tell reports whether the call is told now, and how many like it were not.
 func (r repeats) tell(call repeatedCall, now time.Time) (unsaid int, ok bool) {
 	told := r[call]
-	if told != nil && now.Sub(told.at) < tellAgain {
-		told.unsaid++
-		return 0, false
-	}
 	if told == nil {
 		r.makeRoom(now)
-		told = &toldCall{}
+		told = &seldom{every: tellAgain}
 		r[call] = told
 	}
-	unsaid = told.unsaid
-	*told = toldCall{at: now}
-	return unsaid, true
+	return told.say(now)
 }
 
 // makeRoom forgets what was told long ago, or all, where there is too much.
@@ -80,7 +68,7 @@ func (r repeats) makeRoom(now time.Time) {
 		return
 	}
 	for call, told := range r {
-		if now.Sub(told.at) >= tellAgain {
+		if now.Sub(told.last) >= tellAgain {
 			delete(r, call)
 		}
 	}

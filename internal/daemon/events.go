@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"callhome-gateway/internal/control"
 )
@@ -86,11 +85,7 @@ func cutText(s string) string {
 	if len(s) <= maxEventText {
 		return s
 	}
-	end := maxEventText
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return strings.Clone(s[:end]) + "..."
+	return strings.ToValidUTF8(s[:maxEventText], "") + "..."
 }
 
 // recent returns the events that are kept, oldest first.

@@ -55,7 +55,7 @@ func (h *hook) choose(ctx context.Context, call callhome.CallInfo) (callhome.Sel
 	if err == nil || !h.goOn || errors.Is(context.Cause(ctx), context.Canceled) {
 		return s, err
 	}
-	if before, ok := h.failed.now(); ok {
+	if before, ok := h.failed.say(time.Now()); ok {
 		h.log.Warn("the user-select hook failed; its calls go on as if it had no opinion (on_error)", "remote", call.Remote, "error", err, "not_logged_before", before)
 	}
 	return callhome.Selection{}, nil

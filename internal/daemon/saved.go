@@ -90,7 +90,7 @@ func blocksOf(saved []store.Saved) []config.Saved {
 // save adds parts to the configuration, or replaces those of their kind and
 // name, and has all follow. It changes nothing where one would not count, or
 // another would not any more; the error wraps control.ErrInvalid then.
-func (d *daemon) save(ctx context.Context, parts ...store.Saved) (control.ReloadResult, error) {
+func (d *daemon) save(ctx context.Context, parts ...store.Saved) error {
 	return d.changeSaved(ctx, func(list []store.Saved) ([]store.Saved, error) {
 		for _, part := range parts {
 			if i := indexSaved(list, part.Kind, part.Name); i >= 0 {
@@ -105,7 +105,7 @@ func (d *daemon) save(ctx context.Context, parts ...store.Saved) (control.Reload
 
 // unsave takes a part away that was saved, and has all follow. It changes nothing
 // where another needs it.
-func (d *daemon) unsave(ctx context.Context, kind, name string) (control.ReloadResult, error) {
+func (d *daemon) unsave(ctx context.Context, kind, name string) error {
 	return d.changeSaved(ctx, func(list []store.Saved) ([]store.Saved, error) {
 		i := indexSaved(list, kind, name)
 		if i < 0 {
@@ -122,18 +122,18 @@ func indexSaved(list []store.Saved, kind, name string) int {
 // changeSaved tries out what would be saved, and has all follow. What is stored
 // is stored before anything follows: after a crash the gateway starts with all of
 // it or with nothing.
-func (d *daemon) changeSaved(ctx context.Context, edit func([]store.Saved) ([]store.Saved, error), keep func() error) (control.ReloadResult, error) {
+func (d *daemon) changeSaved(ctx context.Context, edit func([]store.Saved) ([]store.Saved, error), keep func() error) error {
 	if err := d.beginChange(ctx); err != nil {
-		return control.ReloadResult{}, err
+		return err
 	}
 	defer d.endChange()
 	before := d.store.Saved()
 	after, err := edit(slices.Clone(before))
 	if err != nil {
-		return control.ReloadResult{}, err
+		return err
 	}
 	kept := false
-	result, err := d.readAndFollow(after, func(c *config.Config) error {
+	_, err = d.readAndFollow(after, func(c *config.Config) error {
 		if err := newlySetAside(d.settings().SetAside, c.SetAside); err != nil {
 			return err
 		}
@@ -146,7 +146,7 @@ func (d *daemon) changeSaved(ctx context.Context, edit func([]store.Saved) ([]st
 	if kept && err != nil {
 		err = errors.Join(err, d.putBack(before, after))
 	}
-	return result, err
+	return err
 }
 
 // newlySetAside says what would not count, and did before or is new.

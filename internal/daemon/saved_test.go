@@ -95,10 +95,10 @@ var (
 
 func TestWhatIsSavedCountsAtOnceAndAfterARestart(t *testing.T) {
 	f := startFromFile(t)
-	if _, err := f.save(t.Context(), savedUser, savedPlace); err != nil {
+	if err := f.save(t.Context(), savedUser, savedPlace); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.save(t.Context(), savedSession); err != nil {
+	if err := f.save(t.Context(), savedSession); err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
@@ -115,13 +115,13 @@ func TestWhatIsSavedCountsAtOnceAndAfterARestart(t *testing.T) {
 	f.stop()
 	f.start(t)
 	check("after a restart")
-	if _, err := f.unsave(t.Context(), store.SavedSession, "edge-1"); err != nil {
+	if err := f.unsave(t.Context(), store.SavedSession, "edge-1"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Device(t.Context(), "edge-1"); !errors.Is(err, auth.ErrUnknownDevice) {
 		t.Errorf("removed: %v", err)
 	}
-	if _, err := f.unsave(t.Context(), store.SavedSession, "edge-1"); !errors.Is(err, auth.ErrUnknownEntry) {
+	if err := f.unsave(t.Context(), store.SavedSession, "edge-1"); !errors.Is(err, auth.ErrUnknownEntry) {
 		t.Errorf("removed twice: %v", err)
 	}
 }
@@ -134,10 +134,10 @@ func TestWhatDoesNotFitIsNotSaved(t *testing.T) {
 	defer taken.Close()
 	port := taken.Addr().(*net.TCPAddr).Port
 	f := startFromFile(t)
-	if _, err := f.save(t.Context(), savedUser); err != nil {
+	if err := f.save(t.Context(), savedUser); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.save(t.Context(), savedSession); err != nil {
+	if err := f.save(t.Context(), savedSession); err != nil {
 		t.Fatal(err)
 	}
 	before, settings := f.saved(), f.settings()
@@ -150,7 +150,7 @@ func TestWhatDoesNotFitIsNotSaved(t *testing.T) {
 			t.Errorf("%s: something has changed: %v", what, after)
 		}
 	}
-	save := func(parts ...store.Saved) error { _, err := f.save(t.Context(), parts...); return err }
+	save := func(parts ...store.Saved) error { return f.save(t.Context(), parts...) }
 	refused("an unknown user", "nobody", save(store.Saved{Kind: store.SavedSession, Name: "edge-2", Text: "session \"edge-2\" {\n  address = \"192.0.2.2\"\n  user = \"nobody\"\n}\n"}))
 	refused("one of two does not fit", "does-not-exist", save(savedPlace, store.Saved{Kind: store.SavedCallhomeUser, Name: "does-not-exist"}))
 	refused("the file has it", "the file has a user of this name", save(store.Saved{Kind: store.SavedUser, Name: "fleet", Text: strings.ReplaceAll(savedUser.Text, "olt", "fleet")}))
@@ -158,7 +158,7 @@ func TestWhatDoesNotFitIsNotSaved(t *testing.T) {
 		Text: fmt.Sprintf("session \"edge-2\" {\n  address = \"192.0.2.2\"\n  port = %d\n}\n", port)}))
 	refused("a session with that port in place of the one before", "in use", save(store.Saved{Kind: store.SavedSession, Name: "edge-1",
 		Text: fmt.Sprintf("session \"edge-1\" {\n  address = \"192.0.2.1\"\n  user = \"olt\"\n  port = %d\n}\n", port)}))
-	_, err = f.unsave(t.Context(), store.SavedUser, "olt")
+	err = f.unsave(t.Context(), store.SavedUser, "olt")
 	refused("a session needs the user", "session edge-1 would not count", err)
 	// What shows only when it is stored already is put back.
 	f.write(t, fmt.Sprintf("session \"other\" {\n  address = \"192.0.2.9\"\n  port = %d\n}\n", port))
@@ -168,7 +168,7 @@ func TestWhatDoesNotFitIsNotSaved(t *testing.T) {
 	if f.store.Saved()[1].Text != savedSession.Text {
 		t.Error("the old text was not put back")
 	}
-	_, err = f.unsave(t.Context(), store.SavedSession, "edge-1")
+	err = f.unsave(t.Context(), store.SavedSession, "edge-1")
 	refused("the same for what is removed", "in use", err)
 	f.write(t, "nonsense")
 	refused("the file is broken", "config.hcl:", save(savedPlace))
@@ -176,7 +176,7 @@ func TestWhatDoesNotFitIsNotSaved(t *testing.T) {
 
 func TestTheFileWinsOverWhatIsSaved(t *testing.T) {
 	f := startFromFile(t)
-	if _, err := f.save(t.Context(), savedUser); err != nil {
+	if err := f.save(t.Context(), savedUser); err != nil {
 		t.Fatal(err)
 	}
 	f.write(t, "user \"olt\" {\n  username = \"from-the-file\"\n  password = \"a-password\"\n}\n")
@@ -192,7 +192,7 @@ func TestTheFileWinsOverWhatIsSaved(t *testing.T) {
 	if name := f.settings().Callhome.NamedUsers["olt"].Username; name != "from-the-file" {
 		t.Errorf("after a restart the user is %s", name)
 	}
-	if _, err := f.unsave(t.Context(), store.SavedUser, "olt"); err != nil {
+	if err := f.unsave(t.Context(), store.SavedUser, "olt"); err != nil {
 		t.Error("it cannot be cleared away:", err)
 	}
 }
@@ -200,7 +200,7 @@ func TestTheFileWinsOverWhatIsSaved(t *testing.T) {
 func TestASavedPortThatIsTakenKeepsNothingFromStarting(t *testing.T) {
 	f := startFromFile(t)
 	port := freePort(t)
-	if _, err := f.save(t.Context(), store.Saved{Kind: store.SavedSession, Name: "edge-1", Text: fmt.Sprintf("session \"edge-1\" {\n  address = \"192.0.2.1\"\n  port = %d\n}\n", port)}); err != nil {
+	if err := f.save(t.Context(), store.Saved{Kind: store.SavedSession, Name: "edge-1", Text: fmt.Sprintf("session \"edge-1\" {\n  address = \"192.0.2.1\"\n  port = %d\n}\n", port)}); err != nil {
 		t.Fatal(err)
 	}
 	if !answers(endpoint(port)) {

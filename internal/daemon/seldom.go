@@ -14,15 +14,15 @@ type seldom struct {
 	unsaid int
 }
 
-// now reports whether it may be said now, and how often it was not since the
+// say reports whether it may be said now, and how often it was not since the
 // last time.
-func (s *seldom) now() (unsaid int, ok bool) {
+func (s *seldom) say(now time.Time) (unsaid int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.last.IsZero() && time.Since(s.last) < s.every {
+	if !s.last.IsZero() && now.Sub(s.last) < s.every {
 		s.unsaid++
 		return 0, false
 	}
-	unsaid, s.unsaid, s.last = s.unsaid, 0, time.Now()
+	unsaid, s.unsaid, s.last = s.unsaid, 0, now
 	return unsaid, true
 }

@@ -135,16 +135,10 @@ func (l *lease) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// Close implements net.Listener.
+// Close implements net.Listener. It ends the use.
 func (l *lease) Close() error {
-	l.end()
-	return nil
-}
-
-// end ends the use, and reports false where it had ended before.
-func (l *lease) end() bool {
 	if l.ended.Swap(true) {
-		return false
+		return nil
 	}
 	_ = l.socket.SetDeadline(time.Now()) // wakes Accept
 	l.accepting.Lock()
@@ -153,7 +147,7 @@ func (l *lease) end() bool {
 	if l.after != nil {
 		l.after()
 	}
-	return true
+	return nil
 }
 
 // Addr implements net.Listener.
