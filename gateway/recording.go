@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	maxRecorded  = 255 // of a name from outside, in bytes
-	maxPending   = 1 << 20
-	recordWeight = 512 // of a record without its Body, in bytes
+	maxRecorded  = 255     // of a name from outside, in bytes
+	maxPending   = 1 << 20 // of one session, in bytes
+	recordWeight = 512     // of a record without its Body, in bytes
 )
 
 // recording tells the Recorder of one manager session and of its requests. The
@@ -21,23 +21,31 @@ const (
 type recording struct {
 	to      Recorder
 	session SessionRecord
+	budget  *budget // of the manager, for what is pending but for the first
 
 	// mu is held while the Recorder is told, so that its records come in order,
 	// and guards the following.
 	mu      sync.Mutex
-	pending []*RequestRecord // sent to the device and not answered, in order
-	weight  int              // of those, in bytes
+	pending []pendingRequest // sent to the device and not answered, in order
+	weight  int64            // of those, in bytes
 	room    chan struct{}    // closed when there is more room; nil while nobody waits
+}
+
+// pendingRequest is a request with what it takes of memory.
+type pendingRequest struct {
+	*RequestRecord
+	weight int64
+	taken  int64 // of the budget: weight, or 0 where there is room in any case
 }
 
 // record tells the Recorder that a session begins. It returns nil where there is
 // no Recorder.
-func record(to Recorder, session SessionRecord) *recording {
+func record(to Recorder, session SessionRecord, b *budget) *recording {
 	if to == nil {
 		return nil
 	}
 	to.SessionBegins(session)
-	return &recording{to: to, session: session}
+	return &recording{to: to, session: session, budget: b}
 }
 
 // request returns the record of an rpc that has come whole.
@@ -84,19 +92,24 @@ func (c *recording) sends(ctx context.Context, r *RequestRecord) {
 	}
 }
 
-// add adds a record, if there is room or in any case, or returns what to wait for.
+// add adds a record, if there is room or in any case, or returns what to wait for:
+// the next reply, of which there is one to come.
 func (c *recording) add(r *RequestRecord, always bool) (room <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	weight := recordWeight + len(r.Body)
-	if len(c.pending) == 0 || c.weight+weight <= maxPending || always {
-		c.pending, c.weight = append(c.pending, r), c.weight+weight
-		return nil
+	p := pendingRequest{RequestRecord: r, weight: int64(recordWeight + len(r.MessageID) + len(r.Namespace) + len(r.Operation) + len(r.Target) + len(r.Body))}
+	switch {
+	case len(c.pending) == 0 || always:
+	case c.weight+p.weight <= maxPending && c.budget.take(p.weight):
+		p.taken = p.weight
+	default:
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		return c.room
 	}
-	if c.room == nil {
-		c.room = make(chan struct{})
-	}
-	return c.room
+	c.pending, c.weight = append(c.pending, p), c.weight+p.weight
+	return nil
 }
 
 // replied notes a reply of the device that has gone to the manager whole.
@@ -131,15 +144,16 @@ func (c *recording) takeLocked(h netconf.Head) *RequestRecord {
 			i = 0
 		}
 	}
-	r := c.pending[i]
+	p := c.pending[i]
 	copy(c.pending[1:i+1], c.pending[:i])
-	c.pending[0] = nil
-	c.pending, c.weight = c.pending[1:], c.weight-recordWeight-len(r.Body)
+	c.pending[0] = pendingRequest{}
+	c.pending, c.weight = c.pending[1:], c.weight-p.weight
+	c.budget.give(p.taken)
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
 	}
-	return r
+	return p.RequestRecord
 }
 
 func (c *recording) tellLocked(r *RequestRecord) {
@@ -176,8 +190,9 @@ func (c *recording) ends(why *ending, s SessionStatus) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, r := range c.pending {
-		c.tellLocked(r)
+	for _, p := range c.pending {
+		c.tellLocked(p.RequestRecord)
+		c.budget.give(p.taken)
 	}
 	c.pending = nil
 	reason := why.reason

@@ -224,11 +224,41 @@ func TestRepliesAreMatchedByID(t *testing.T) {
 	m.wants(t, "2 edit-config running ok", "1 get error missing-attribute", "3 commit ok")
 }
 
+// The records of all sessions of a manager together are bounded as well, but for one
+// of each.
+func TestPendingRecordsAreOfTheManagersBudget(t *testing.T) {
+	const left = 10 * recordWeight
+	b := newBudget(left, nil)
+	one, other := record(&memory{}, SessionRecord{}, b), record(&memory{}, SessionRecord{}, b)
+	ask := func(c *recording) (room <-chan struct{}) {
+		return c.add(c.request(netconf.Head{ID: strings.Repeat("x", recordWeight/4), HasID: true}, 0, nil), false)
+	}
+	n := 0
+	for ; ask(one) == nil; n++ {
+	}
+	if n != 1+left/(recordWeight+recordWeight/4) {
+		t.Errorf("%d are pending", n)
+	}
+	if ask(other) != nil || ask(other) == nil {
+		t.Error("another session has no room, or more than for one")
+	}
+	one.replied(&netconf.Message{}, &hearing{})
+	one.replied(&netconf.Message{}, &hearing{})
+	if ask(other) != nil {
+		t.Error("a reply has made no room")
+	}
+	one.ends(endedByManager, SessionStatus{})
+	other.ends(endedByManager, SessionStatus{})
+	if got := b.left.Load(); got != left {
+		t.Errorf("%d bytes of %d are left", got, left)
+	}
+}
+
 // What a session may ask for before it reads replies is bounded, for the records
 // of it wait in memory.
 func TestManagerWaitsForRepliesBeforeItsRecordsFillTheMemory(t *testing.T) {
-	c := record(&memory{}, SessionRecord{})
-	ask := func() *RequestRecord { return c.request(netconf.Head{Op: netconf.Name{Local: "get"}}, 0, nil) }
+	c := record(&memory{}, SessionRecord{}, newBudget(1<<30, nil))
+	ask := func() *RequestRecord { return c.request(netconf.Head{}, 0, nil) }
 	var room <-chan struct{}
 	n := 0
 	for ; room == nil; n++ {

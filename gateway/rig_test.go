@@ -56,7 +56,7 @@ func newRigWith(t testing.TB, opts Options, device netconf.Framing, hello *netco
 		near.Close()
 	})
 	r.relay.tap = new(atomic.Pointer[tap])
-	r.relay.recording = record(opts.Recorder, SessionRecord{SessionID: 7})
+	r.relay.recording = record(opts.Recorder, SessionRecord{SessionID: 7}, r.relay.spool.budget)
 	go func() {
 		r.relay.run()
 		r.relay.recording.ends(endingOf(ctx), SessionStatus{})

@@ -144,7 +144,7 @@ func (s *managerSession) carry(d *device, l *attachedLink, why *ending) {
 	defer context.AfterFunc(s.ctx, func() { d.leave(s) })()
 	s.logStart()
 	s.relay.session, s.relay.tap = s.record(l), &d.tap
-	s.relay.recording = record(s.opts.Recorder, s.relay.session)
+	s.relay.recording = record(s.opts.Recorder, s.relay.session, s.conn.budget)
 	s.relay.run()
 	why = endingOf(s.ctx)
 	s.relay.recording.ends(why, s.status())
