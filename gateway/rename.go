@@ -24,9 +24,19 @@ func (g *Gateway) Rename(from, to string) error {
 		if c.grant.device != from {
 			return nil
 		}
-		return changed("the device was renamed", "device "+from+" is called "+to+" now: connect again under that name")
+		return c.renamed(to)
 	})
 	return nil
+}
+
+// renamed is the ending of a connection to a device that has another name now, of
+// which only those hear who may reach it by that.
+func (c *managerConn) renamed(to string) *ending {
+	sentence := "device " + c.grant.device + " has another name now"
+	if m := c.manager(); m != nil && m.MayReach(to) {
+		sentence = "device " + c.grant.device + " is called " + to + " now: connect again under that name"
+	}
+	return changed("the device was renamed", sentence)
 }
 
 func (g *Gateway) rename(from, to string) error {

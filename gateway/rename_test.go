@@ -66,3 +66,17 @@ func TestRenameOfAConfiguredDevice(t *testing.T) {
 	h.reload(opts, 0)
 	lives(t, "edge-2", s)
 }
+
+// The name of a device that a manager may not reach is not told to it.
+func TestRenameAwayFromAManager(t *testing.T) {
+	opts := nocOptions(t)
+	opts.Managers[0].Devices = []string{"edge-*"}
+	h := serve(t, opts).with(t, "edge-1")
+	c := hello(t, dial(t, opts.Port, "noc@edge-1"))
+	if err := h.Rename("edge-1", "customer-7"); err != nil {
+		t.Fatal(err)
+	}
+	if status, said := c.exit(); status != 1 || !strings.Contains(said, "device edge-1 has another name now") || strings.Contains(said, "customer-7") {
+		t.Errorf("status %d, %q", status, said)
+	}
+}
