@@ -86,7 +86,8 @@ func (t *tap) next() (r TraceRecord, memory int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.queue) > 0 {
-		r, t.queue = t.queue[0], t.queue[1:]
+		r, t.queue[0] = t.queue[0], TraceRecord{} // which the array would hold on to
+		t.queue = t.queue[1:]
 		return r, traceWeight + len(r.Body), true
 	}
 	if t.lost == 0 {

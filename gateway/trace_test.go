@@ -237,3 +237,22 @@ func TestWhatCannotBeTraced(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was taken is not held on to while more waits behind it.
+func TestTakenTraceRecordsAreLetGo(t *testing.T) {
+	tap := newTap(maxTraced, 1<<20)
+	for range 4 {
+		tap.tell(TraceRecord{Body: make([]byte, 10)})
+	}
+	queue := tap.queue
+	for range 3 {
+		if r, _, ok := tap.next(); !ok || len(r.Body) != 10 {
+			t.Errorf("%t, %v", ok, r)
+		}
+	}
+	for i, r := range queue {
+		if kept := r.Body != nil; kept != (i == 3) {
+			t.Errorf("record %d is kept: %t", i, kept)
+		}
+	}
+}
