@@ -3,8 +3,10 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"callhome-gateway/callhome"
 	"callhome-gateway/gateway"
@@ -85,11 +87,25 @@ type (
 
 // append appends the line of a record to lines.
 func (s *settings) append(lines []byte, record any) []byte {
-	b := bytes.NewBuffer(lines)
-	e := json.NewEncoder(b)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(s.line(record)) // a Buffer does not fail, and these types have a form
-	return b.Bytes()
+	return appendTame(lines, b.Bytes(), `\u%04x`)
+}
+
+// appendTame appends text in UTF-8 to dst. Characters that a terminal may obey and
+// that neither JSON nor XML rules out, DEL and those of C1, go in that form.
+func appendTame(dst, text []byte, form string) []byte {
+	for {
+		i := bytes.IndexFunc(text, func(r rune) bool { return r >= 0x7f && r <= 0x9f })
+		if i < 0 {
+			return append(dst, text...)
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		dst = fmt.Appendf(append(dst, text[:i]...), form, r)
+		text = text[i+n:]
+	}
 }
 
 func (s *settings) line(record any) any {

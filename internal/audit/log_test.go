@@ -117,7 +117,7 @@ var (
 
 func TestLines(t *testing.T) {
 	l := newLab(t, Options{Bodies: []auth.Operation{{Namespace: edit.Namespace, Name: edit.Operation}}, BodyLimit: 1000}, nil)
-	l.LoginRefused(gateway.LoginRecord{Time: noon, Transport: callhome.TLS, Source: source, Manager: "x", Device: "y", Reason: "z"})
+	l.LoginRefused(gateway.LoginRecord{Time: noon, Transport: callhome.TLS, Source: source, Manager: "x\x1b\u009b\x7f\u00e9", Device: "y", Reason: "z"})
 	l.SessionBegins(session)
 	l.Requested(edit)
 	get := edit
@@ -128,7 +128,7 @@ func TestLines(t *testing.T) {
 	const what = `"message_id":"1\"<\ufffd\n","operation":"%s","namespace":"urn:ietf:params:xml:ns:netconf:base:1.0"`
 	const figures = `"took_ms":1.234,"request_bytes":100,"reply_bytes":200`
 	want := []string{
-		`{"time":"2026-03-01T12:00:00.005000Z","event":"login-refused","transport":"tls","source":"192.0.2.1:4711","manager":"x","device":"y","reason":"z"}`,
+		`{"time":"2026-03-01T12:00:00.005000Z","event":"login-refused","transport":"tls","source":"192.0.2.1:4711","manager":"x\u001b\u009b\u007fé","device":"y","reason":"z"}`,
 		`{"time":"2026-03-01T12:00:00.005000Z","event":"session-begin",` + who + `}`,
 		`{"time":"2026-03-01T12:00:00.005000Z","event":"rpc",` + who + "," + fmt.Sprintf(what, "edit-config") +
 			`,"target":"running","result":"error","error_tag":"in-use",` + figures + `,"body":"<rpc><password>[redacted]</password><a>y</a></rpc>"}`,

@@ -39,7 +39,8 @@ func appendTraced(text []byte, r gateway.TraceRecord, secrets *redact.Redactor) 
 	if len(r.Body) == 0 {
 		return text
 	}
-	text, whole := secrets.Append(text, r.Body, 2*len(r.Body)+1<<10)
+	shown, whole := secrets.Append(nil, r.Body, 2*len(r.Body)+1<<10)
+	text = appendTame(text, shown, "&#x%x;")
 	if whole {
 		return append(text, '\n')
 	}

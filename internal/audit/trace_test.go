@@ -32,6 +32,9 @@ func TestTracedMessages(t *testing.T) {
 		"device -> noc, session 4: notification, 4 bytes\n<n/>": {
 			FromDevice: true, Manager: "noc", SessionID: 4, DeviceSessionID: 4, Kind: "notification", Size: 4, Body: []byte("<n/>"),
 		},
+		"device -> noc, session 4: notification, 9 bytes\n<n a=\"&#x9b;\">\u00a0&#x7f;</n>": {
+			FromDevice: true, Manager: "noc", SessionID: 4, DeviceSessionID: 4, Kind: "notification", Size: 9, Body: []byte("<n a=\"\u009b\">\u00a0\x7f</n>"),
+		},
 		"gateway, in the device's place -> noc, session 4: rpc-reply, 7 bytes, cut off\n<a>\n" +
 			"==== the rest is not shown: too long, cut off, or not well-formed": {
 			FromDevice: true, InPlace: true, Partial: true, Manager: "noc", SessionID: 4, DeviceSessionID: 4, Kind: "rpc-reply",
