@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"callhome":           {"auth", "internal/netconf"},
 	"internal/share":     {"callhome", "auth", "internal/netconf"},
 	"gateway":            {"internal/share", "callhome", "auth", "internal/netconf"},
-	"internal/config":    {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
+	"internal/config":    {"internal/audit", "gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/control":   {"gateway", "internal/share", "callhome", "auth", "internal/netconf"},
 	"internal/redact":    {"internal/netconf"},
 	"internal/audit":     {"gateway", "callhome", "auth", "internal/redact", "internal/netconf"},

@@ -7,26 +7,10 @@ import (
 	"regexp"
 	"strings"
 
-	"callhome-gateway/auth"
+	"callhome-gateway/internal/audit"
 
 	"github.com/hashicorp/hcl/v2"
 )
-
-// Audit says what is written of what managers do. The zero value writes nothing.
-type Audit struct {
-	// File gets a line of JSON for each; empty for none.
-	File string
-	// Bodies are the operations whose requests are written with their text, or all
-	// with AllBodies; BodyLimit is how much of each, in bytes.
-	Bodies    []auth.Operation
-	AllBodies bool
-	BodyLimit int
-	// Redact are the names of elements whose content is never written, besides
-	// those that always are left out. "*" and "?" in them stand for any characters.
-	Redact []string
-	// Stop says that no manager session may begin while the file cannot be written.
-	Stop bool
-}
 
 const (
 	// defaultBodyLimit is what is written of a request, in bytes, unless
@@ -42,7 +26,7 @@ func (d *decoder) audit(c *Config, blocks []auditBlock) {
 		return
 	}
 	d.required(b.Def, b.Body, b.File, "file", `as in file = "/var/log/callhome-gateway/audit.log"; nothing is written without`)
-	c.Audit = Audit{File: d.auditFile(b.File), BodyLimit: d.bodyLimit(b), Redact: d.redact(b.Redact)}
+	c.Audit = audit.Options{File: d.auditFile(b.File), BodyLimit: d.bodyLimit(b), Redact: d.redact(b.Redact)}
 	d.auditBodies(b, &c.Audit)
 	word := "continue"
 	d.choice(b.OnFailure, []string{"continue", "stop"}, &word)
@@ -81,7 +65,7 @@ func (d *decoder) auditDirectory(at hcl.Range, dir string) {
 	}
 }
 
-func (d *decoder) auditBodies(b *auditBlock, to *Audit) {
+func (d *decoder) auditBodies(b *auditBlock, to *audit.Options) {
 	for _, s := range d.list(b.Bodies) {
 		if s.text == "*" {
 			to.AllBodies = true

@@ -12,6 +12,7 @@ import (
 
 	"callhome-gateway/callhome"
 	"callhome-gateway/gateway"
+	"callhome-gateway/internal/audit"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -46,7 +47,7 @@ type Config struct {
 	// Lists are the revocation lists that came from files, which change.
 	Lists []Lists
 	Log   Log
-	Audit Audit
+	Audit audit.Options
 	// DrainTimeout is how long manager sessions may go on after the gateway was
 	// told to stop, DrainRate how many links of devices it closes a second then.
 	DrainTimeout time.Duration

@@ -18,6 +18,7 @@ import (
 
 	"callhome-gateway/auth"
 	"callhome-gateway/gateway"
+	"callhome-gateway/internal/audit"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -424,7 +425,7 @@ func checkGateway(t *testing.T, c *Config) {
 }
 
 func checkAudit(t *testing.T, c *Config) {
-	want := Audit{File: "etc/audit.log", BodyLimit: defaultBodyLimit, Redact: []string{"psk", "größe"}, Stop: true}
+	want := audit.Options{File: "etc/audit.log", BodyLimit: defaultBodyLimit, Redact: []string{"psk", "größe"}, Stop: true}
 	if !reflect.DeepEqual(c.Audit, want) {
 		t.Errorf("audit: %+v", c.Audit)
 	}
@@ -452,7 +453,7 @@ func TestLoadBodies(t *testing.T) {
 	if c == nil {
 		t.Fatal(p)
 	}
-	if want := (Audit{File: "audit.log", AllBodies: true, BodyLimit: 64 << 10}); !reflect.DeepEqual(c.Audit, want) {
+	if want := (audit.Options{File: "audit.log", AllBodies: true, BodyLimit: 64 << 10}); !reflect.DeepEqual(c.Audit, want) {
 		t.Errorf("audit: %+v", c.Audit)
 	}
 }

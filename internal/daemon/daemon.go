@@ -185,7 +185,7 @@ func (d *daemon) build(c *config.Config) error {
 		return err
 	}
 	d.inForce.Store(s)
-	if err := d.audit.Use(audit.Options(c.Audit)); err != nil {
+	if err := d.audit.Use(c.Audit); err != nil {
 		return err
 	}
 	d.bounds = newBounds(c, maxFiles(), d.log)

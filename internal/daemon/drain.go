@@ -1,14 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
-)
 
-// defaultDrainRate is for a configuration that was not read from a file.
-const defaultDrainRate = 500
+	"callhome-gateway/internal/config"
+)
 
 // errDrained is why links end when the gateway is told to stop.
 var errDrained = errors.New("the gateway is stopping")
@@ -24,10 +24,7 @@ func (d *daemon) drain(ctx context.Context) {
 	d.ending.Store(true)
 	d.endChange()
 	s := d.settings()
-	rate := s.DrainRate
-	if rate <= 0 {
-		rate = defaultDrainRate
-	}
+	rate := cmp.Or(s.DrainRate, config.DefaultDrainRate) // one that was not read from a file has none
 	links, sessions := d.countLinks()
 	d.service.stopping(s.DrainTimeout + time.Duration(links/rate+1)*time.Second)
 	d.log.Info("stopping: nobody new is let in", "manager_sessions", sessions, "links", links, "drain_timeout", s.DrainTimeout, "drain_rate", rate)

@@ -7,7 +7,6 @@ import (
 
 	"callhome-gateway/callhome"
 	"callhome-gateway/gateway"
-	"callhome-gateway/internal/audit"
 	"callhome-gateway/internal/config"
 	"callhome-gateway/internal/control"
 	"callhome-gateway/internal/store"
@@ -107,14 +106,14 @@ func (d *daemon) follow(c *config.Config, keep func(*config.Config) error) (resu
 		return result, err
 	}
 	undo := func() { listeners.undo(); certificates.undo() }
-	if err := d.audit.Use(audit.Options(c.Audit)); err != nil {
+	if err := d.audit.Use(c.Audit); err != nil {
 		undo()
 		return result, err
 	}
 	undo = func() {
 		listeners.undo()
 		certificates.undo()
-		if err := d.audit.Use(audit.Options(old.Audit)); err != nil {
+		if err := d.audit.Use(old.Audit); err != nil {
 			d.log.Error("the audit cannot go on where it was", "error", err)
 		}
 	}
