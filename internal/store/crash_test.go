@@ -192,7 +192,7 @@ func runAndKill(t *testing.T, dir string, life, lines int) (done []step, trying 
 // A gateway that is killed at any moment has lost nothing of what it has said to
 // be done, and what it was about to do is done or is not.
 func TestKilledAtRandomItLosesNothing(t *testing.T) {
-	const lives = 80
+	const lives = 40
 	dir := stateDir(t)
 	model := remembered{map[string]string{}, map[string]string{}, map[string]string{}}
 	total := 0
