@@ -51,12 +51,20 @@ func (p *plan) openAll(gone map[string]bool) error {
 	if err != nil || p.ports.store == nil {
 		return err
 	}
+	var without []string
 	for _, name := range p.devices(gone) {
-		if p.now.device(name).Port == 0 {
-			if err := p.assign(name); err != nil {
-				return err
-			}
+		if p.now.device(name).Port != 0 {
+			continue
 		}
+		switch err := p.assign(name); {
+		case errors.Is(err, errNoPort):
+			without = append(without, name)
+		case err != nil:
+			return err
+		}
+	}
+	if len(without) > 0 {
+		p.g.opts().Log.Error("devices have no endpoint of their own: widen gateway.ports", "devices", len(without), "first", without[0], "error", errNoPort)
 	}
 	return nil
 }
@@ -75,17 +83,12 @@ func (p *plan) devices(gone map[string]bool) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// assign gives the device its port, or another where it cannot have that. A device
-// for which there is none is left without.
+// assign gives the device its port, or another where it cannot have that. It fails
+// with errNoPort where there is none.
 func (p *plan) assign(device string) error {
-	err := p.g.assign(p.ports, device, func(port uint16) error {
+	return p.g.assign(p.ports, device, func(port uint16) error {
 		return p.open(configuredPort{callhome.SSH, device, port})
 	})
-	if errors.Is(err, errNoPort) {
-		p.g.report(fmt.Errorf("device %s: %w", device, err))
-		return nil
-	}
-	return err
 }
 
 // open has the port be for that use, by the socket that is there or a new one.

@@ -74,7 +74,11 @@ func (f traceFlags) toFile(ctx context.Context, told io.Writer, client *control.
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(told, "writing the messages of %s to %s, until Ctrl-C\n", clean(device), f.output)
+	until := "until Ctrl-C"
+	if f.duration > 0 {
+		until = fmt.Sprintf("for %v or until Ctrl-C", f.duration)
+	}
+	fmt.Fprintf(told, "writing the messages of %s to %s, %s\n", clean(device), f.output, until)
 	written := &counter{to: file}
 	err = untilEnded(ctx, client.Trace(ctx, device, written))
 	if err = errors.Join(err, file.Close()); err != nil && written.n == 0 {

@@ -86,7 +86,7 @@ func (b backend) sharedEndpoint(port uint16) control.Listener {
 	if port == 0 {
 		return control.Listener{}
 	}
-	return control.Listener{Enabled: true, Listening: true, Address: net.JoinHostPort(b.settings().Gateway.Address.String(), strconv.Itoa(int(port)))}
+	return control.Listener{Enabled: true, Listening: !b.ending.Load(), Address: net.JoinHostPort(b.settings().Gateway.Address.String(), strconv.Itoa(int(port)))}
 }
 
 // openFiles counts the file descriptors of the process, where /proc tells.

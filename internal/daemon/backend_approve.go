@@ -63,13 +63,13 @@ func (b backend) ApproveList(_ context.Context, list string) ([]control.Device, 
 // stored on its own: it takes most of a minute for ten thousand, and nobody has to
 // wait for it.
 func (b backend) addDevices(ctx context.Context, devices []auth.Device) error {
+	var failed unserved
+	defer func() { failed.tell(b.log) }()
 	for _, device := range devices {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := b.gateway.AddDevice(device.Name); err != nil {
-			b.log.Warn("an approved device has no endpoint", "device", device.Name, "error", err)
-		}
+		failed.note(device.Name, b.gateway.AddDevice(device.Name))
 		if !b.remembers(device.Name) { // it was forgotten meanwhile
 			b.gateway.Forget(device.Name)
 		}

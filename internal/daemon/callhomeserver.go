@@ -91,7 +91,7 @@ func (d *daemon) orderCalls(ctx context.Context, o callOrder) (control.CallhomeS
 // callhomeServer tells where calls are accepted, or would be.
 func (d *daemon) callhomeServer() control.CallhomeServer {
 	c, o := d.settings().Config, d.callOrder()
-	s := control.CallhomeServer{Running: o.running(c), Enabled: c.Enabled, Since: o.since, Listeners: []control.CallhomeAddress{}}
+	s := control.CallhomeServer{Running: o.running(c) && !d.ending.Load(), Enabled: c.Enabled, Since: o.since, Listeners: []control.CallhomeAddress{}}
 	o.since, o.run = time.Now(), true
 	for _, w := range o.wanted(c) {
 		a := control.CallhomeAddress{Listener: w.of.Name, Transport: string(w.of.Transport), Address: w.at.String()}

@@ -172,7 +172,11 @@ func (d *daemon) tellListeners() {
 			d.log.Info("a listener accepts calls", "listener", l.of.Name, "transport", l.of.Transport, "address", address(l.socket))
 		}
 	}
-	if len(list) == 0 {
+	switch order := d.callOrder(); {
+	case len(list) > 0:
+	case !order.since.IsZero():
+		d.log.Warn("no calls are accepted: an operator has stopped the call-home server; run callhome-server start")
+	default:
 		d.log.Warn("call home is not enabled: no device can connect; set callhome { enabled = true }, use --callhome-enabled, or run callhome-server start")
 	}
 }
@@ -268,11 +272,11 @@ func (d *daemon) listen(c *config.Config) (certificates *certificateChange, err 
 	for _, device := range d.store.Devices() {
 		known = append(known, device.Name)
 	}
+	var failed unserved
 	for _, name := range known {
-		if err := d.gateway.AddDevice(name); err != nil {
-			d.log.Warn("a known device has no endpoint of its own", "device", name, "error", err)
-		}
+		failed.note(name, d.gateway.AddDevice(name))
 	}
+	failed.tell(d.log)
 	// Of a session entry that was removed while the gateway was off the port is left.
 	for _, device := range d.gateway.Devices() {
 		if !d.remembers(device.Name) {

@@ -26,6 +26,9 @@ func TestADrainLetsManagersFinishBeforeDevicesGo(t *testing.T) {
 	if still, err := r.Device(t.Context(), "edge-1"); err != nil || still.State != control.StateConnected || still.Managers != 1 || m.ended() {
 		t.Errorf("who was there is not any more: %+v, %v", still, err)
 	}
+	if s, err := r.Status(t.Context()); err != nil || s.CallhomeRunning || s.Callhome.Listening || s.Gateway.Listening || !s.Draining {
+		t.Errorf("status says that somebody is let in: %+v, %v", s, err)
+	}
 	if _, err := r.Client.Reload(t.Context()); !errors.Is(err, control.ErrStopping) {
 		t.Errorf("it is too late to change anything: %v", err)
 	}

@@ -217,7 +217,8 @@ func TestAReloadIsFollowed(t *testing.T) {
 
 func TestAReloadLeavesToTheOperatorWhatWasStarted(t *testing.T) {
 	c := testConfig(t)
-	r := startReloading(t, c, nil)
+	var log syncBuffer
+	r := startReloading(t, c, func(o *Options) { o.Log = hclog.New(&hclog.LoggerOptions{Output: &log}) })
 	if _, err := r.StopCallhome(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +229,9 @@ func TestAReloadLeavesToTheOperatorWhatWasStarted(t *testing.T) {
 	}
 	if answers(endpoint(port)) || answers(r.Callhome) {
 		t.Error("the reload has started what an operator stopped")
+	}
+	if log.await(t, "an operator has stopped the call-home server; run callhome-server start"); strings.Contains(log.String(), "call home is not enabled") {
+		t.Error("the log says that it is not enabled, and it is")
 	}
 	if s, err := r.StartCallhome(t.Context(), control.StartRequest{}); err != nil || !s.Listeners[0].Listening || !answers(endpoint(port)) {
 		t.Errorf("%+v, %v", s, err)

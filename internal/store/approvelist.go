@@ -44,7 +44,7 @@ func ReadApprovals(r io.Reader) (list []ListedApproval, err error) {
 	lines.Buffer(nil, maxApprovalLine)
 	n := 1
 	for ; lines.Scan(); n++ {
-		words := strings.Fields(lines.Text())
+		words := strings.Fields(strings.TrimPrefix(lines.Text(), "\ufeff")) // as Windows begins files
 		for i, word := range words {
 			if strings.HasPrefix(word, "#") {
 				words = words[:i]

@@ -61,6 +61,7 @@ func TestReadApprovals(t *testing.T) {
 		"sha256 Fingerprint=" + colons[7:] + " edge-1 fleet": {Identity: certificate, Name: "edge-1", User: "fleet"},
 		line + " edge-1":                                     {Identity: auth.SSHIdentity(key), Name: "edge-1"},
 		line + " edge-1 fleet\r":                             {Identity: auth.SSHIdentity(key), Name: "edge-1", User: "fleet"},
+		"\ufeff" + line + " edge-1":                          {Identity: auth.SSHIdentity(key), Name: "edge-1"},
 	} {
 		want.Line = 3
 		if got := mustRead(t, "# fingerprint name\n\n"+text+"\n"); !slices.Equal(got, []ListedApproval{want}) {
