@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"callhome-gateway/callhome"
@@ -86,6 +87,15 @@ func (d *daemon) readAndFollow(saved []store.Saved, keep func(*config.Config) er
 // follow has all parts follow the configuration, or changes nothing. All that
 // can fail comes first, in the order in which it is the easier to undo.
 func (d *daemon) follow(c *config.Config, keep func(*config.Config) error) (result control.ReloadResult, err error) {
+	var undo []func()
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, step := range slices.Backward(undo) {
+			step()
+		}
+	}()
 	old := d.settings()
 	next, err := d.newSettings(c)
 	if err != nil {
@@ -100,31 +110,22 @@ func (d *daemon) follow(c *config.Config, keep func(*config.Config) error) (resu
 	if err != nil {
 		return result, err
 	}
+	undo = append(undo, certificates.undo)
 	listeners, err := d.changeCalls(c, d.callOrder())
 	if err != nil {
-		certificates.undo()
 		return result, err
 	}
-	undo := func() { listeners.undo(); certificates.undo() }
+	undo = append(undo, listeners.undo)
 	if err := d.audit.Use(c.Audit); err != nil {
-		undo()
 		return result, err
 	}
-	undo = func() {
-		listeners.undo()
-		certificates.undo()
-		if err := d.audit.Use(old.Audit); err != nil {
-			d.log.Error("the audit cannot go on where it was", "error", err)
-		}
-	}
+	undo = append(undo, func() { d.auditAgain(old) })
 	if keep != nil {
 		if err := keep(c); err != nil {
-			undo()
 			return result, err
 		}
 	}
 	if result.Sessions, err = d.gateway.Reload(managers, d.known); err != nil {
-		undo()
 		return result, err
 	}
 	d.inForce.Store(next)
@@ -132,14 +133,25 @@ func (d *daemon) follow(c *config.Config, keep func(*config.Config) error) (resu
 	result.NeedRestart = append([]string{}, config.NeedRestart(d.first, c)...)
 	listeners.commit()
 	certificates.commit()
+	d.takeLeave(old, next)
+	return result, nil
+}
+
+func (d *daemon) auditAgain(s *settings) {
+	if err := d.audit.Use(s.Audit); err != nil {
+		d.log.Error("the audit cannot go on where it was", "error", err)
+	}
+}
+
+// takeLeave ends what was of the old settings alone, when the next are in force.
+func (d *daemon) takeLeave(old, next *settings) {
 	d.compareLists(old.Lists, next.Lists)
 	if old.hook != nil {
 		old.hook.close()
 	}
-	if c.Log.Level != old.Log.Level {
-		d.log.SetLevel(hclog.LevelFromString(c.Log.Level))
+	if next.Log.Level != old.Log.Level {
+		d.log.SetLevel(hclog.LevelFromString(next.Log.Level))
 	}
-	return result, nil
 }
 
 // options are what the parts are given of the settings.
