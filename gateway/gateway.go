@@ -194,6 +194,18 @@ func (g *Gateway) detach(name string, l link) {
 	}
 }
 
+// Know makes devices known that are not connected: managers are told that they
+// are away. Their own endpoints open with AddDevice, or when they connect.
+func (g *Gateway) Know(names ...string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, name := range names {
+		if auth.ValidName(name) {
+			g.deviceLocked(name)
+		}
+	}
+}
+
 // AddDevice makes a device known that is not connected: its endpoints open,
 // and managers are told that it is away. The error says why there is no
 // endpoint; on the shared ones the device is known all the same.

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"net/netip"
@@ -107,4 +108,24 @@ func TestTheTypeOfAFingerprintIsFoundOut(t *testing.T) {
 	if up := h.await(t, control.StateConnected); up.Name != "edge-1" || up.KeyType != listedKey.PublicKey().Type() {
 		t.Errorf("%+v", up)
 	}
+}
+
+// TestAListIsKnownAtOnce: the ports come later, but nobody is told that there is
+// no such device.
+func TestAListIsKnownAtOnce(t *testing.T) {
+	r := startReloading(t, testConfig(t), nil)
+	var list strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&list, "%s edge-%d\n", "SHA256:"+base64.RawStdEncoding.EncodeToString(fmt.Appendf(nil, "%032d", i)), i)
+	}
+	if _, err := (backend{r.daemon}).ApproveList(t.Context(), list.String()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (backend{r.daemon}).Rename(t.Context(), control.RenameRequest{Device: "edge-99", Name: "edge-100"}); err != nil {
+		t.Error(err)
+	}
+	if known := len(r.daemon.gateway.Devices()); known != 100 {
+		t.Errorf("%d devices are known", known)
+	}
+	r.awaitThat(t, "edge-100 with a port", func(d control.Device) bool { return d.Name == "edge-100" && d.Port != 0 })
 }

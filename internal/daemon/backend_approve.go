@@ -46,35 +46,19 @@ func (b backend) ApproveList(_ context.Context, list string) ([]control.Device, 
 	if err != nil {
 		return nil, err
 	}
-	b.start(func(ctx context.Context) error { return b.addDevices(ctx, approved) })
-	devices := make([]control.Device, len(approved))
+	names, devices := make([]string, len(approved)), make([]control.Device, len(approved))
 	for i, device := range approved {
+		names[i] = device.Name
 		devices[i] = control.Device{
 			Name: device.Name, State: control.StateAway, Transport: string(transportOf(device.Identity)),
 			Identity: device.Identity.Fingerprint, KeyType: device.Identity.Type, User: device.User,
 		}
 	}
+	b.gateway.Know(names...)
+	b.start(func(ctx context.Context) error { return b.addDevices(ctx, names) })
 	b.log.Info("a list of devices was approved", "devices", len(devices))
 	b.events.operator("", "approved a list of %d devices", len(devices))
 	return devices, nil
-}
-
-// addDevices opens the endpoints of devices that were approved. Each port is
-// stored on its own: it takes most of a minute for ten thousand, and nobody has to
-// wait for it.
-func (b backend) addDevices(ctx context.Context, devices []auth.Device) error {
-	var failed unserved
-	defer func() { failed.tell(b.log) }()
-	for _, device := range devices {
-		if ctx.Err() != nil {
-			return nil
-		}
-		failed.note(device.Name, b.gateway.AddDevice(device.Name))
-		if !b.remembers(device.Name) { // it was forgotten meanwhile
-			b.gateway.Forget(device.Name)
-		}
-	}
-	return nil
 }
 
 // dismiss ends what goes on under a name that an approval has taken from a

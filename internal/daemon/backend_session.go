@@ -228,6 +228,9 @@ func (b backend) rename(ctx context.Context, from, to string) error {
 		}
 	}
 	b.end(from, "the device was given the name "+to)
+	if err := b.gateway.AddDevice(to); err != nil { // it may not have had its port yet
+		b.log.Warn("a renamed device has no endpoint of its own", "device", to, "error", err)
+	}
 	b.log.Info("a device was renamed", "device", from, "name", to)
 	b.events.operator(to, "renamed, it was %s", from)
 	return nil

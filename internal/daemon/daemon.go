@@ -268,15 +268,7 @@ func (d *daemon) listen(c *config.Config) (certificates *certificateChange, err 
 		certificates.undo()
 		return nil, err
 	}
-	known := d.store.AllIssued()
-	for _, device := range d.store.Devices() {
-		known = append(known, device.Name)
-	}
-	var failed unserved
-	for _, name := range known {
-		failed.note(name, d.gateway.AddDevice(name))
-	}
-	failed.tell(d.log)
+	d.gateway.Know(d.knownDevices()...)
 	// Of a session entry that was removed while the gateway was off the port is left.
 	for _, device := range d.gateway.Devices() {
 		if !d.remembers(device.Name) {
@@ -284,6 +276,33 @@ func (d *daemon) listen(c *config.Config) (certificates *certificateChange, err 
 		}
 	}
 	return certificates, nil
+}
+
+// knownDevices returns the names of those that are known besides the configuration.
+func (d *daemon) knownDevices() []string {
+	names := d.store.AllIssued()
+	for _, device := range d.store.Devices() {
+		names = append(names, device.Name)
+	}
+	return names
+}
+
+// addDevices opens the endpoints of devices that are known by now. Each new port
+// is stored on its own: it takes most of a minute for ten thousand, longer where
+// the disk is slow, and nobody has to wait for it.
+func (d *daemon) addDevices(ctx context.Context, names []string) error {
+	var failed unserved
+	defer func() { failed.tell(d.log) }()
+	for _, name := range names {
+		if ctx.Err() != nil {
+			return nil
+		}
+		failed.note(name, d.gateway.AddDevice(name))
+		if !d.remembers(name) { // it was forgotten meanwhile
+			d.gateway.Forget(name)
+		}
+	}
+	return nil
 }
 
 // start runs a part until d.ctx ends. If it fails before, all ends.
@@ -305,6 +324,7 @@ func (d *daemon) serve(ctx context.Context, certificates *certificateChange) err
 	d.start(d.gateway.Serve)
 	d.start(func(ctx context.Context) error { return control.Serve(ctx, d.control, backend{d}, d.log) })
 	d.start(d.watch)
+	d.start(func(ctx context.Context) error { return d.addDevices(ctx, d.knownDevices()) })
 	certificates.commit()
 	d.acceptOn(d.callListeners())
 	d.endChange()
