@@ -32,8 +32,6 @@ const (
 
 // Config is a configuration without errors.
 type Config struct {
-	// Path is the file, as it was given to Load.
-	Path string
 	// StateDir is where the state is kept; relative to the process, not to the file.
 	StateDir string
 	// Enabled says that calls are accepted from the start.
@@ -133,7 +131,6 @@ func load(path string, f openFile, o Options) (*Config, *Problems) {
 		return nil, p
 	}
 	c := newDecoder(p, path, o).config(body, o)
-	c.Path = path
 	if p.HasErrors() {
 		return nil, p
 	}

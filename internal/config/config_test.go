@@ -237,8 +237,8 @@ func TestLoadMinimal(t *testing.T) {
 	if len(p.list) > 0 {
 		t.Fatal(p)
 	}
-	if c.Path != "valid-minimal.hcl" || c.StateDir != DefaultStateDir || c.Enabled {
-		t.Errorf("path %q, state_dir %q, enabled %v", c.Path, c.StateDir, c.Enabled)
+	if c.StateDir != DefaultStateDir || c.Enabled {
+		t.Errorf("state_dir %q, enabled %v", c.StateDir, c.Enabled)
 	}
 	if c.Callhome.Main.Address != netip.MustParseAddr("0.0.0.0") || c.Callhome.Main.Port != 4334 || c.Callhome.Trust != auth.TrustApprove {
 		t.Errorf("callhome: %+v", c.Callhome)

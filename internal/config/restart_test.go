@@ -16,7 +16,7 @@ import (
 // following are the fields of a configuration that a running gateway follows, or
 // that are not the configuration's to set. Every other one must need a restart.
 var following = map[reflect.Type]string{
-	reflect.TypeFor[Config]():   `Path Enabled Callhome Gateway TLS Lists Log Audit DrainTimeout DrainRate SetAside origins`,
+	reflect.TypeFor[Config]():   `Enabled Callhome Gateway TLS Lists Log Audit DrainTimeout DrainRate SetAside origins`,
 	reflect.TypeFor[Log]():      `Level`,
 	reflect.TypeFor[Callhome](): `Main Listeners Hook Options`,
 	reflect.TypeFor[callhome.Options](): `Entries Users NamedUsers Trust UserSelect UserSelectTimeout RejectDelay FailureTTL KeepaliveInterval

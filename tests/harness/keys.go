@@ -2,9 +2,7 @@ package harness
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/pem"
@@ -37,16 +35,6 @@ func (k Key) AuthorizedKey() string {
 func NewKey(t testing.TB) Key {
 	t.Helper()
 	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return writeKey(t, private)
-}
-
-// NewECDSAKey makes an ecdsa-sha2-nistp256 key.
-func NewECDSAKey(t testing.TB) Key {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
