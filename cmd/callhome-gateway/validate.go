@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"callhome-gateway/internal/config"
 
@@ -65,7 +64,7 @@ func loadAgain(path string, flags config.Flags) func([]config.Saved) (*config.Co
 		if problems.HasErrors() {
 			return nil, nil, problems
 		}
-		return cfg, strings.FieldsFunc(problems.Error(), func(r rune) bool { return r == '\n' }), nil
+		return cfg, problems.Warnings(), nil
 	}
 }
 

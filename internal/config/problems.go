@@ -45,12 +45,27 @@ func (p *Problems) InFlags() bool {
 func (p *Problems) Error() string {
 	lines := make([]string, len(p.list))
 	for i, q := range p.list {
-		lines[i] = p.heading(q)
-		if q.hint != "" {
-			lines[i] += ": " + q.hint
-		}
+		lines[i] = p.heading(q) + q.advice()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Warnings returns a line for each warning, which does not say that it is one.
+func (p *Problems) Warnings() []string {
+	list := []string{}
+	for _, q := range p.list {
+		if q.warning {
+			list = append(list, p.place(q.at)+": "+q.what+q.advice())
+		}
+	}
+	return list
+}
+
+func (q problem) advice() string {
+	if q.hint == "" {
+		return ""
+	}
+	return ": " + q.hint
 }
 
 func (p *Problems) heading(q problem) string {
