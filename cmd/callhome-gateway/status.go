@@ -48,6 +48,7 @@ func printStatus(w io.Writer, s control.Status) error {
 	row(t, "calls in progress", fmt.Sprint(s.Calls))
 	row(t, "manager sessions", fmt.Sprint(s.Managers))
 	row(t, "since the start", totalsText(s.Totals))
+	row(t, "audit", auditText(s.Audit))
 	row(t, "goroutines", fmt.Sprint(s.Goroutines))
 	row(t, "open files", number(s.OpenFiles))
 	if err := t.Flush(); err != nil {
@@ -81,6 +82,16 @@ func acceptedText(running bool) string {
 
 func totalsText(t control.Totals) string {
 	return fmt.Sprintf("%d manager sessions, %d refused logins, %d requests, %d of them refused", t.Sessions, t.LoginsRefused, t.Requests, t.RequestsRefused)
+}
+
+func auditText(a *control.Audit) string {
+	switch {
+	case a == nil:
+		return "none"
+	case a.Problem != "":
+		return "cannot be written to " + clean(a.File) + ": " + clean(a.Problem)
+	}
+	return "in " + clean(a.File)
 }
 
 func listenerText(l control.Listener) string {

@@ -114,6 +114,8 @@ type Status struct {
 	// Draining says that the gateway is about to stop, and lets nobody in.
 	Draining bool   `json:"draining"`
 	Totals   Totals `json:"totals"`
+	// Audit is null where nothing is written of what managers do.
+	Audit *Audit `json:"audit"`
 	// LastReload is null if the configuration was not read again yet.
 	LastReload *Reload `json:"last_reload"`
 }
@@ -124,6 +126,13 @@ type Totals struct {
 	Sessions        uint64 `json:"sessions"`
 	Requests        uint64 `json:"requests"`
 	RequestsRefused uint64 `json:"requests_refused"`
+}
+
+// Audit is what is written of what managers do.
+type Audit struct {
+	File string `json:"file"`
+	// Problem is why it cannot be written at present; empty while it can.
+	Problem string `json:"problem,omitempty"`
 }
 
 // Reload is how an attempt to read the configuration again has ended.

@@ -37,6 +37,7 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		CallhomeRunning: b.callhomeServer().Running,
 		Draining:        b.ending.Load(),
 		Totals:          b.record.totals.read(),
+		Audit:           b.auditStatus(),
 		LastReload:      b.events.lastReload(),
 	}
 	for _, d := range b.devices() {
@@ -51,6 +52,18 @@ func (b backend) Status(context.Context) (control.Status, error) {
 		s.Managers += d.Managers
 	}
 	return s, nil
+}
+
+func (b backend) auditStatus() *control.Audit {
+	file := b.settings().Audit.File
+	if file == "" {
+		return nil
+	}
+	a := &control.Audit{File: file}
+	if problem := b.audit.Problem(); problem != nil {
+		a.Problem = problem.Error()
+	}
+	return a
 }
 
 func (b backend) awaited() []control.Awaited {

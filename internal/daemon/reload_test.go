@@ -242,6 +242,32 @@ func TestAReloadLeavesToTheOperatorWhatWasStarted(t *testing.T) {
 	}
 }
 
+func TestTheStatusTellsOfAnAuditThatCannotBeWritten(t *testing.T) {
+	c := changed(testConfig(t), func(c *config.Config) { c.Audit.File = "/dev/full" })
+	r, device := approved(t, c, nil)
+	startManager(t, device.Port, "noc", "secret") // there is something to write now
+	audit := func() control.Audit {
+		s, err := r.Client.Status(t.Context())
+		if err != nil || s.Audit == nil {
+			t.Fatalf("%+v, %v", s.Audit, err)
+		}
+		return *s.Audit
+	}
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(audit().Problem, "no space left"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no problem is told: %+v", audit())
+		}
+	}
+	good := filepath.Join(t.TempDir(), "audit")
+	r.read(changed(c, func(c *config.Config) { c.Audit.File = good }))
+	if _, err := r.Client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now := audit(); now != (control.Audit{File: good}) {
+		t.Errorf("after the reload %+v", now)
+	}
+}
+
 // TestTheAuditIsOpenedAnew is what logrotate does: the file is moved, then the
 // gateway is told.
 func TestTheAuditIsOpenedAnew(t *testing.T) {

@@ -68,7 +68,7 @@ func (a Approval) of(d auth.Device) (auth.Device, error) {
 		d.Name = a.Name
 	}
 	if d.Name == "" {
-		return d, fmt.Errorf("it has no name yet, and nothing is %w: give it one with --name", auth.ErrBadName)
+		return d, fmt.Errorf("%w: it has no name yet, give it one with --name", auth.ErrBadName)
 	}
 	name, err := cleanName(d.Name)
 	d.Name = name
