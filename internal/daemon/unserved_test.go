@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"callhome-gateway/gateway"
 	"callhome-gateway/internal/config"
@@ -23,10 +24,16 @@ func TestManyDevicesWithoutAPortAreALineInTheLog(t *testing.T) {
 	listed(t, c, lines...)
 	var log syncBuffer
 	r := startReloading(t, c, func(o *Options) { o.Log = hclog.New(&hclog.LoggerOptions{Output: &log}) })
+	told := func() int { return strings.Count(log.String(), "no port is left") }
+	for deadline := time.Now().Add(20 * time.Second); told() == 0; time.Sleep(5 * time.Millisecond) { // behind the start
+		if time.Now().After(deadline) {
+			t.Fatalf("the log tells of no port that is missing:\n%s", log.String())
+		}
+	}
 	if _, err := r.Client.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(log.String(), "no port is left"); n != 2 {
+	if n := told(); n != 2 {
 		t.Errorf("%d lines, want one at the start and one at the reload:\n%s", n, log.String())
 	}
 	if !strings.Contains(log.String(), "widen gateway.ports: devices=8") {
