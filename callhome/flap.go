@@ -57,7 +57,6 @@ func (f *flaps) ended(l *Link) {
 	}
 	k := &flapping{device: l.name, identity: l.identity, until: time.Now().Add(flapHold), detail: byDevice.Error()}
 	if f.begin(k) {
-		time.AfterFunc(flapHold, func() { f.end(k) })
 		f.log.Warn("a device flaps, its calls are rejected for a while", "device", k.device, "until", k.until.Format(time.DateTime), "detail", k.detail)
 	}
 }
@@ -66,7 +65,10 @@ func (f *flaps) ended(l *Link) {
 func (f *flaps) begin(k *flapping) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.kept[k.device] != nil || len(f.kept) >= maxFlapping {
+	if len(f.kept) >= maxFlapping {
+		maps.DeleteFunc(f.kept, func(_ string, k *flapping) bool { return k.over() })
+	}
+	if old := f.kept[k.device]; old != nil && !old.over() || len(f.kept) >= maxFlapping {
 		return false
 	}
 	f.kept[k.device] = k
@@ -74,17 +76,24 @@ func (f *flaps) begin(k *flapping) bool {
 	return true
 }
 
-// end lets the device in again, unless that was done before.
-func (f *flaps) end(k *flapping) {
+// over reports whether the device is to be let in again. That is noticed when it
+// calls: a timer would outlive the server.
+func (k *flapping) over() bool { return !time.Now().Before(k.until) }
+
+// end lets the device in again, unless it was already.
+func (f *flaps) end(k *flapping) bool {
 	f.mu.Lock()
-	ends := f.kept[k.device] == k
-	if ends {
-		delete(f.kept, k.device)
+	defer f.mu.Unlock()
+	if f.kept[k.device] != k {
+		return false
 	}
-	f.mu.Unlock()
-	if ends {
-		f.log.Info("a device that flapped is let in again", "device", k.device)
-	}
+	f.endLocked(k)
+	return true
+}
+
+func (f *flaps) endLocked(k *flapping) {
+	delete(f.kept, k.device)
+	f.log.Info("a device that flapped is let in again", "device", k.device)
 }
 
 // rejects rejects a device that is kept out and has proved who it is.
@@ -95,6 +104,10 @@ func (f *flaps) rejects(b *binding) *rejection {
 	if k == nil || !b.trusted() {
 		return nil
 	}
+	if k.over() {
+		f.endLocked(k)
+		return nil
+	}
 	return reject(RejectedFlapping, "%s is let in again at %s, because more than %d of its connections in a row ended within %s each, the last one since %s: see what the device and the network between do, and clear its failures to let it in at once (failure clear)",
 		k.device, k.until.Format(time.DateTime), flapsAtOnce, shortLink, k.detail)
 }
@@ -103,8 +116,7 @@ func (f *flaps) rejects(b *binding) *rejection {
 func (f *flaps) clear(match func(auth.Identity) bool) int {
 	cleared := 0
 	for _, k := range f.list() {
-		if match(k.identity) {
-			f.end(k)
+		if match(k.identity) && f.end(k) {
 			cleared++
 		}
 	}
@@ -115,5 +127,5 @@ func (f *flaps) clear(match func(auth.Identity) bool) int {
 func (f *flaps) list() []*flapping {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Collect(maps.Values(f.kept))
+	return slices.DeleteFunc(slices.Collect(maps.Values(f.kept)), (*flapping).over)
 }

@@ -17,6 +17,8 @@ const (
 	statusInterval = 10 * time.Second
 	// stopMargin is what a stop may take besides what it waits for.
 	stopMargin = 30 * time.Second
+	// lastAnswer is how long the end waits for parts that are being asked.
+	lastAnswer = time.Second
 )
 
 // service tells systemd how the gateway does (sd_notify(3)). A nil one tells
@@ -96,6 +98,10 @@ func (s *service) live(ctx context.Context, ask func() string) error {
 				s.log.Error("a part of the gateway does not answer, systemd will restart it unless it does soon: please report this, with the stacks that SIGQUIT prints")
 			}
 		case <-ctx.Done():
+			select {
+			case <-answers:
+			case <-time.After(lastAnswer):
+			}
 			return nil
 		}
 	}
